@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-FileCopyrightText: 2026 The pinmem authors */
+
+/**
+ * @file pinmem.h
+ *
+ * Pin memory, ask what is pinned, and unpin, through /dev/pinmem.
+ *
+ * Rules for the whole library:
+ *
+ *  - Functions return 0 (or a count) on success and a negative errno value on
+ *    failure; pinmem(4) has the table of what each means.
+ *  - Objects are opaque.  What a function gives out through a pointer to a
+ *    pointer belongs to the caller, who frees it with the function named
+ *    there.  Every close and free function accepts NULL and keeps errno.
+ *  - There is no global state.  A context may be used by several threads at
+ *    once; any other object by one thread at a time.
+ *  - Addresses are uint64_t, so that a 32-bit program can name those of a
+ *    64-bit one; lengths and limits are bytes, times are nanoseconds.
+ *  - Strings that getters return live as long as the object they came from.
+ *  - Library and driver may differ in age: what a driver does not know fails
+ *    with -EOPNOTSUPP or -ENOTTY, and values that the library does not know
+ *    are handed on as numbers.
+ */
+#ifndef PINMEM_H
+#define PINMEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * @defgroup context Context
+ * @{
+ *
+ * A context is an open /dev/pinmem.  It belongs to the process that opened it:
+ * after fork() or execve(), or handed to another process, it can still unpin
+ * and ask, but pinning gives -EXDEV.  Such a process opens its own.
+ *
+ * Pins made without PINMEM_KEEP end when the context is closed.
+ */
+struct pinmem_ctx;
+
+/**
+ * Open /dev/pinmem (O_RDWR | O_CLOEXEC).
+ * @param ctx	Where to put the context; close it with pinmem_close().
+ * @return 0, or -ENOENT or -ENODEV (the module is not loaded), -EACCES (not
+ *	in the group of the device), or what open(2) says.
+ */
+int pinmem_open(struct pinmem_ctx **ctx);
+
+/**
+ * Close a context.  Ends its pins, but for those made with PINMEM_KEEP.
+ */
+void pinmem_close(struct pinmem_ctx *ctx);
+
+/**
+ * The device's file descriptor, for use with uapi/linux/pinmem.h.  It stays
+ * the context's.
+ */
+int pinmem_get_fd(const struct pinmem_ctx *ctx);
+
+/** The library's version, as "1.2.3". */
+const char *pinmem_version(void);
+
+/** @} */
+
+/**
+ * @defgroup features What the driver can
+ * @{
+ */
+struct pinmem_features;
+
+/** Remote pins and queries work. */
+#define PINMEM_HAS_REMOTE	(UINT64_C(1) << 0)
+
+/**
+ * Ask what the driver can, its limits, and their use by the caller.
+ * @param features	Free with pinmem_features_free().
+ */
+int pinmem_features_get(struct pinmem_ctx *ctx,
+			struct pinmem_features **features);
+void pinmem_features_free(struct pinmem_features *features);
+
+/** Version of the driver's ABI. */
+unsigned int pinmem_features_get_abi(const struct pinmem_features *features);
+/** Bytes of a base page. */
+uint64_t pinmem_features_get_page_size(const struct pinmem_features *features);
+/** PINMEM_HAS_* bits. */
+uint64_t pinmem_features_get_bits(const struct pinmem_features *features);
+/** The enum pinmem_flags bits that pinning knows. */
+uint64_t pinmem_features_get_flags(const struct pinmem_features *features);
+/** Random number of this load of the module: handles start again with it. */
+uint64_t pinmem_features_get_instance(const struct pinmem_features *features);
+/** Limit of ranges in one request. */
+uint64_t pinmem_features_get_max_ranges(const struct pinmem_features *features);
+/** Limit of pins of one user, and how many are in use. */
+uint64_t pinmem_features_get_max_pins(const struct pinmem_features *features);
+uint64_t pinmem_features_get_pins(const struct pinmem_features *features);
+/** Limit of bytes of one user without CAP_IPC_LOCK, and what is in use. */
+uint64_t
+pinmem_features_get_max_user_bytes(const struct pinmem_features *features);
+uint64_t pinmem_features_get_user_bytes(const struct pinmem_features *features);
+/** Limit of bytes of all such users together, and what is in use. */
+uint64_t pinmem_features_get_max_bytes(const struct pinmem_features *features);
+uint64_t pinmem_features_get_bytes(const struct pinmem_features *features);
+
+/** @} */
+
+/**
+ * @defgroup pin Pinning
+ * @{
+ *
+ * A pin is made of one or more ranges, all or nothing, and is named by a
+ * handle, a number that is not used again while the module stays loaded.  It
+ * holds the pages that the addresses show when it is made.
+ *
+ * fork() of a process with pinned memory copies every pinned private page at
+ * once; see pinmem(4).
+ */
+
+/** How to pin. */
+enum pinmem_flags {
+	/** The holder will write to the pages. */
+	PINMEM_WRITE	= 1 << 0,
+	/** The pin lasts: nothing that may be held for more than moments
+	 *  should go without it.  Pages leave movable zones first. */
+	PINMEM_LONGTERM	= 1 << 1,
+	/** The pin outlives the context, until it is unpinned or its target
+	 *  exits or executes another program.  Needs PINMEM_LONGTERM. */
+	PINMEM_KEEP	= 1 << 2,
+	/** Use the kernel's slow path (pin_user_pages()). */
+	PINMEM_SLOW	= 1 << 3,
+};
+
+/** Why a pin could not be made.  The list is open. */
+enum pinmem_reason {
+	PINMEM_REASON_NONE		= 0,	/**< See the errno value. */
+	PINMEM_REASON_UNMAPPED		= 1,
+	PINMEM_REASON_ACCESS		= 2,
+	PINMEM_REASON_SPECIAL		= 3,
+	PINMEM_REASON_SECRETMEM		= 4,
+	PINMEM_REASON_FSDAX		= 5,
+	PINMEM_REASON_DIRTY_TRACKING	= 6,
+	PINMEM_REASON_COW_PENDING	= 7,
+	PINMEM_REASON_MEMLOCK		= 8,	/**< limit, use, need: bytes */
+	PINMEM_REASON_LIMIT_TOTAL	= 9,	/**< limit, use, need: bytes */
+	PINMEM_REASON_LIMIT_USER	= 10,	/**< limit, use, need: bytes */
+	PINMEM_REASON_LIMIT_PINS	= 11,	/**< limit, use, need: pins */
+	PINMEM_REASON_LIMIT_RANGES	= 12,	/**< limit, use, need: ranges */
+	PINMEM_REASON_MIGRATE		= 13,
+	PINMEM_REASON_REFCOUNT		= 14,
+	PINMEM_REASON_INTERRUPTED	= 15,
+	PINMEM_REASON_TARGET_GONE	= 16,
+	PINMEM_REASON_WRONG_MM		= 17,
+	PINMEM_REASON_NOT_MEM		= 18,
+	PINMEM_REASON_NO_MEMORY		= 19,
+	PINMEM_REASON_BAD_RANGE		= 20,
+	PINMEM_REASON_HWPOISON		= 21,
+	PINMEM_REASON_FAULT		= 22,
+	PINMEM_REASON_KEEP_SHORT	= 23,
+	PINMEM_REASON_READ_ONLY		= 24,
+	PINMEM_REASON_CHANGING		= 25,
+};
+
+/**
+ * A sentence for a reason.
+ * @return Static text; for a reason that the library does not know a text that
+ *	says so.  Never NULL.
+ */
+const char *pinmem_reason_text(unsigned int reason);
+
+/**
+ * A request says what to pin, and takes the reason when that fails.  It may be
+ * used again; the reason is that of the last use.
+ */
+struct pinmem_request;
+
+/**
+ * Make an empty request: no range, no flags, the caller's own memory.
+ * @param req	Free with pinmem_request_free().
+ */
+int pinmem_request_new(struct pinmem_request **req);
+void pinmem_request_free(struct pinmem_request *req);
+
+/**
+ * Add a range.  It need not be aligned: all pages that it touches are pinned.
+ * Ranges that overlap are pinned and charged twice.
+ * @return 0, -EINVAL if @p len is 0 or the end wraps, or -ENOMEM.
+ */
+int pinmem_request_add_range(struct pinmem_request *req, uint64_t addr,
+			     uint64_t len);
+/** Forget all ranges. */
+void pinmem_request_clear_ranges(struct pinmem_request *req);
+
+/** Set the combination of enum pinmem_flags. */
+void pinmem_request_set_flags(struct pinmem_request *req, unsigned int flags);
+
+/**
+ * Pin memory of process @p pid, by opening its /proc/PID/mem when the request
+ * is used, for writing only if PINMEM_WRITE is set.  0: the caller's own.
+ */
+void pinmem_request_set_pid(struct pinmem_request *req, pid_t pid);
+
+/**
+ * Pin memory of the process whose /proc/PID/mem is open as @p mem_fd, which
+ * stays the caller's and open until the request was used.  -1: the caller's
+ * own.  The last of set_pid and set_mem_fd counts.
+ */
+void pinmem_request_set_mem_fd(struct pinmem_request *req, int mem_fd);
+
+/**
+ * Pin what a request says.
+ * @param handle	Where to put the handle.
+ * @return 0, or a negative errno value, with more in the request.
+ */
+int pinmem_pin(struct pinmem_ctx *ctx, struct pinmem_request *req,
+	       uint64_t *handle);
+
+/** An enum pinmem_reason, or a number of a newer driver; 0: none was given. */
+unsigned int pinmem_request_get_reason(const struct pinmem_request *req);
+/** The address to blame, if the reason is one of an address. */
+uint64_t pinmem_request_get_address(const struct pinmem_request *req);
+/** The index, in the order they were added, of the range to blame. */
+size_t pinmem_request_get_range(const struct pinmem_request *req);
+/** For a limit: how much is allowed, how much of it was in use, and how much
+ *  the request needs on top. */
+uint64_t pinmem_request_get_limit(const struct pinmem_request *req);
+uint64_t pinmem_request_get_use(const struct pinmem_request *req);
+uint64_t pinmem_request_get_need(const struct pinmem_request *req);
+/** After success: bytes pinned and charged, whole pages. */
+uint64_t pinmem_request_get_bytes(const struct pinmem_request *req);
+
+/**
+ * Pin @p len bytes of the caller's memory at @p addr.  A shorthand for a
+ * request, without the reason.
+ */
+int pinmem_pin_self(struct pinmem_ctx *ctx, const void *addr, size_t len,
+		    unsigned int flags, uint64_t *handle);
+
+/** Pin several ranges of the caller's memory as one pin. */
+int pinmem_pin_vec(struct pinmem_ctx *ctx, const struct iovec *iov,
+		   size_t iovcnt, unsigned int flags, uint64_t *handle);
+
+/** Pin memory of another process. */
+int pinmem_pin_remote(struct pinmem_ctx *ctx, pid_t pid, uint64_t addr,
+		      uint64_t len, unsigned int flags, uint64_t *handle);
+
+/**
+ * End a pin.  Pages and charges are given back when it returns.
+ * @return 0, or -ENOENT: no such handle for you.
+ */
+int pinmem_unpin(struct pinmem_ctx *ctx, uint64_t handle);
+
+/** @} */
+
+/**
+ * @defgroup info The facts of a pin
+ * @{
+ */
+struct pinmem_info;
+
+/** Whether a pin holds its pages. */
+enum pinmem_pin_state {
+	PINMEM_LIVE	= 1,
+	PINMEM_ENDED	= 2,
+};
+
+/** Why a pin ended.  The list is open. */
+enum pinmem_ended {
+	PINMEM_ENDED_NOT	= 0,
+	PINMEM_ENDED_UNPIN	= 1,
+	PINMEM_ENDED_CLOSE	= 2,
+	PINMEM_ENDED_TARGET	= 3,
+};
+
+/** A word for an enum pinmem_ended, also for an unknown one.  Never NULL. */
+const char *pinmem_ended_text(unsigned int ended);
+
+/**
+ * Ask about a pin, its ranges included.
+ * @param info	Free with pinmem_info_free().
+ * @return 0, or -ENOENT: no such handle for you.
+ */
+int pinmem_info_get(struct pinmem_ctx *ctx, uint64_t handle,
+		    struct pinmem_info **info);
+void pinmem_info_free(struct pinmem_info *info);
+
+uint64_t pinmem_info_get_handle(const struct pinmem_info *info);
+/** The enum pinmem_flags it was made with. */
+unsigned int pinmem_info_get_flags(const struct pinmem_info *info);
+/** An enum pinmem_pin_state. */
+unsigned int pinmem_info_get_state(const struct pinmem_info *info);
+/** An enum pinmem_ended. */
+unsigned int pinmem_info_get_ended(const struct pinmem_info *info);
+/** The effective uid of who made it, in the caller's user namespace. */
+uid_t pinmem_info_get_owner_uid(const struct pinmem_info *info);
+/** Who made it, in the caller's pid namespace; 0: gone, or not visible. */
+pid_t pinmem_info_get_owner_pid(const struct pinmem_info *info);
+/** The maker is gone. */
+bool pinmem_info_get_owner_gone(const struct pinmem_info *info);
+const char *pinmem_info_get_owner_comm(const struct pinmem_info *info);
+/** Whose memory it is; 0: gone, not visible, or not known. */
+pid_t pinmem_info_get_target_pid(const struct pinmem_info *info);
+const char *pinmem_info_get_target_comm(const struct pinmem_info *info);
+/** Bytes pinned and charged; 0 once it ended. */
+uint64_t pinmem_info_get_bytes(const struct pinmem_info *info);
+/** Runs of physically contiguous pages that it is stored in. */
+uint64_t pinmem_info_get_runs(const struct pinmem_info *info);
+uint64_t pinmem_info_get_age_ns(const struct pinmem_info *info);
+/** It holds pages of a private mapping that could not be written, as they were
+ *  mapped when it was made. */
+bool pinmem_info_get_as_mapped(const struct pinmem_info *info);
+/** How many ranges it has. */
+size_t pinmem_info_get_nr_ranges(const struct pinmem_info *info);
+
+/**
+ * One range as it was given.  Only of an info from pinmem_info_get(); a list
+ * has the number of ranges, not the ranges.
+ * @return 0, or -ERANGE if there is no such index, -ENODATA if the info is
+ *	from a list.
+ */
+int pinmem_info_get_range(const struct pinmem_info *info, size_t index,
+			  uint64_t *addr, uint64_t *len);
+
+/** @} */
+
+/**
+ * @defgroup query Is this DMA-pinned?
+ * @{
+ *
+ * A query walks the page tables, whoever holds the pins (RDMA, VFIO, io_uring,
+ * Direct IO, pinmem), and disturbs nothing.  The iterator fetches as it goes.
+ */
+struct pinmem_query;
+
+/** What is known of a page.  The list is open. */
+enum pinmem_page_state {
+	PINMEM_UNMAPPED		= 1,	/**< No mapping. */
+	PINMEM_INACCESSIBLE	= 2,	/**< PROT_NONE. */
+	PINMEM_SPECIAL		= 3,	/**< Can never be pinned. */
+	PINMEM_UNTOUCHED	= 4,	/**< No page yet. */
+	PINMEM_AWAY		= 5,	/**< Swapped out or not mapped in. */
+	PINMEM_NOT_PINNED	= 6,
+	PINMEM_MAYBE		= 7,	/**< Small folio: most likely pinned. */
+	PINMEM_PINNED		= 8,	/**< Large folio: pinned. */
+};
+
+/** A word for an enum pinmem_page_state; "other" for an unknown one. */
+const char *pinmem_page_state_text(unsigned int state);
+
+/** Ask about a range of the caller's memory. */
+int pinmem_query_self(struct pinmem_ctx *ctx, uint64_t addr, uint64_t len,
+		      struct pinmem_query **query);
+/** Ask about a range of another process, by opening its /proc/PID/mem. */
+int pinmem_query_pid(struct pinmem_ctx *ctx, pid_t pid, uint64_t addr,
+		     uint64_t len, struct pinmem_query **query);
+/** Likewise by an open /proc/PID/mem; it is duplicated. */
+int pinmem_query_mem_fd(struct pinmem_ctx *ctx, int mem_fd, uint64_t addr,
+			uint64_t len, struct pinmem_query **query);
+/** Ask what the addresses of a pin show now. */
+int pinmem_query_handle(struct pinmem_ctx *ctx, uint64_t handle,
+			struct pinmem_query **query);
+void pinmem_query_free(struct pinmem_query *query);
+
+/**
+ * Go to the next run: pages that follow each other and are all alike.  Starts
+ * before the first.  Adjacent runs that are alike are joined.
+ * @return 1: the getters below tell of it; 0: that was all; or a negative
+ *	errno value: -ESRCH the target is gone.
+ */
+int pinmem_query_next(struct pinmem_query *query);
+
+uint64_t pinmem_query_get_addr(const struct pinmem_query *query);
+uint64_t pinmem_query_get_len(const struct pinmem_query *query);
+/** An enum pinmem_page_state. */
+unsigned int pinmem_query_get_state(const struct pinmem_query *query);
+/** Pins on each page, whoever holds them; an estimate for PINMEM_MAYBE. */
+unsigned int pinmem_query_get_count(const struct pinmem_query *query);
+/** How many of the caller's pinmem handles hold these very pages here. */
+unsigned int pinmem_query_get_own(const struct pinmem_query *query);
+
+/** @} */
+
+/**
+ * @defgroup list All pins
+ * @{
+ *
+ * Lists the caller's pins, or everybody's for CAP_SYS_ADMIN, over netlink.
+ * Needs no access to the device.
+ */
+struct pinmem_list;
+
+/**
+ * Fetch the list.
+ * @param list	Free with pinmem_list_free().
+ * @return 0, or -ENOENT: the module is not loaded.
+ */
+int pinmem_list_get(struct pinmem_list **list);
+void pinmem_list_free(struct pinmem_list *list);
+
+/**
+ * Go to the next pin, in the order of their handles.
+ * @return Its facts, which belong to the list, or NULL at the end.
+ */
+const struct pinmem_info *pinmem_list_next(struct pinmem_list *list);
+
+/** How many pins of other users are not shown. */
+unsigned int pinmem_list_get_hidden(const struct pinmem_list *list);
+/** As pinmem_features_get_instance(). */
+uint64_t pinmem_list_get_instance(const struct pinmem_list *list);
+/** Pins came or went while it was fetched: those may be missing, all others
+ *  are there exactly once. */
+bool pinmem_list_get_changed(const struct pinmem_list *list);
+
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PINMEM_H */
