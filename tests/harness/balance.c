@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+#include "balance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SETTLE_MS	5000
+#define POLL_MS		20
+
+/* Kernel messages that no test may cause. */
+static const char *const alarming[] = {
+	"BUG:",
+	"WARNING:",
+	"KASAN",
+	"KCSAN",
+	"UBSAN",
+	"Oops",
+	"kernel BUG",
+	"general protection",
+	"DEBUG_LOCKS_WARN_ON",
+	"lockdep is turned off",
+	"possible circular",
+	"possible recursive",
+	"possible irq",
+	"possible deadlock",
+	"suspicious RCU",
+	"INFO: task",
+	"rcu_sched self-detected",
+	"rcu_preempt self-detected",
+	"detected stalls",
+	"refcount_t",
+	"Call Trace",
+	"Bad page",
+	"Bad rss-counter",
+	"FAULT_FLAG_ALLOW_RETRY missing",
+	"sleeping function called",
+	"unreferenced object",
+};
+
+struct text {
+	char *at;
+	size_t room;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+say(struct text *text, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(text->at, text->room, format, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	if ((size_t)len >= text->room)
+		len = text->room ? (int)text->room - 1 : 0;
+	text->at += len;
+	text->room -= (size_t)len;
+}
+
+bool level_possible(void)
+{
+	return geteuid() == 0 && (access("/sys/module/pinmem", F_OK) == 0 ||
+				  access("/dev/pinmem", F_OK) == 0);
+}
+
+/* Folds the per-CPU counters into what /proc/vmstat shows. */
+static void refresh_vmstat(void)
+{
+	int fd = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) < 0)
+		fprintf(stderr, "# stat_refresh: %s\n", strerror(errno));
+	close(fd);
+}
+
+void level_pin_counters(long long *acquired, long long *released)
+{
+	char line[128];
+	FILE *file;
+
+	*acquired = 0;
+	*released = 0;
+	refresh_vmstat();
+	file = fopen("/proc/vmstat", "re");
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file)) {
+		sscanf(line, "nr_foll_pin_acquired %lld", acquired);
+		sscanf(line, "nr_foll_pin_released %lld", released);
+	}
+	fclose(file);
+}
+
+static long long pins_now(void)
+{
+	long long acquired, released;
+
+	level_pin_counters(&acquired, &released);
+	return acquired - released;
+}
+
+static long long refs_now(void)
+{
+	long long refs = -1;
+	FILE *file = fopen("/sys/module/pinmem/refcnt", "re");
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%lld", &refs) != 1)
+		refs = -1;
+	fclose(file);
+	return refs;
+}
+
+static int open_kmsg(void)
+{
+	return open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* Reads one record; 0 at the end.  Records may be lost when the log is full. */
+static ssize_t read_record(int fd, char *record, size_t size)
+{
+	ssize_t len;
+
+	do {
+		len = read(fd, record, size - 1);
+	} while (len < 0 && (errno == EPIPE || errno == EINTR));
+	if (len < 0)
+		return 0;
+	record[len] = '\0';
+	return len;
+}
+
+static bool split_record(char *record, unsigned int *facility,
+			 unsigned long long *number, char **message)
+{
+	unsigned int priority;
+
+	if (sscanf(record, "%u,%llu,", &priority, number) != 2)
+		return false;
+	*message = strchr(record, ';');
+	if (!*message)
+		return false;
+	(*message)++;
+	(*message)[strcspn(*message, "\n")] = '\0';
+	*facility = priority >> 3;
+	return true;
+}
+
+static unsigned long long kmsg_end(void)
+{
+	unsigned long long number, end = 0;
+	unsigned int facility;
+	char record[8192], *message;
+	int fd = open_kmsg();
+
+	if (fd < 0)
+		return 0;
+	while (read_record(fd, record, sizeof(record)) > 0) {
+		if (split_record(record, &facility, &number, &message))
+			end = number + 1;
+	}
+	close(fd);
+	return end;
+}
+
+void level_take(struct level *level)
+{
+	level->pins = pins_now();
+	level->refs = refs_now();
+	level->kmsg = kmsg_end();
+}
+
+static bool is_alarming(const char *message)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(alarming) / sizeof(alarming[0]); i++) {
+		if (strstr(message, alarming[i]))
+			return true;
+	}
+	return false;
+}
+
+/* User space can write to the log as well: only the kernel's own words count. */
+static bool check_kmsg(const struct level *level, struct text *text)
+{
+	unsigned long long number;
+	char record[8192], *message;
+	unsigned int facility;
+	bool good = true;
+	int fd = open_kmsg();
+
+	if (fd < 0)
+		return true;
+	while (read_record(fd, record, sizeof(record)) > 0) {
+		if (!split_record(record, &facility, &number, &message) ||
+		    number < level->kmsg || facility != 0)
+			continue;
+		if (is_alarming(message)) {
+			say(text, "kernel log: %s\n", message);
+			good = false;
+		}
+	}
+	close(fd);
+	return good;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec time = { .tv_nsec = ms * 1000000 };
+
+	nanosleep(&time, NULL);
+}
+
+static bool check_counts(const struct level *level, struct text *text)
+{
+	long long pins, refs;
+	int waited;
+
+	for (waited = 0;; waited += POLL_MS) {
+		pins = pins_now();
+		refs = refs_now();
+		if (pins == level->pins && refs == level->refs)
+			return true;
+		if (waited >= SETTLE_MS)
+			break;
+		pause_ms(POLL_MS);
+	}
+	if (pins != level->pins)
+		say(text, "pages still pinned: %lld (nr_foll_pin_*)\n",
+		    pins - level->pins);
+	if (refs != level->refs)
+		say(text, "references to the module: %lld, before %lld\n",
+		    refs, level->refs);
+	return false;
+}
+
+bool level_check(const struct level *level, char *text, size_t size)
+{
+	struct text out = { .at = text, .room = size };
+	bool good;
+
+	if (size)
+		*text = '\0';
+	good = check_counts(level, &out);
+	return check_kmsg(level, &out) && good;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-FileCopyrightText: 2026 The pinmem authors */
+#ifndef PINMEM_TEST_H
+#define PINMEM_TEST_H
+
+/*
+ * A test is a sentence:
+ *
+ *	TEST(a_closed_file_leaves_nothing_pinned)
+ *	{
+ *		CHECK(...);
+ *	}
+ *
+ * main() is in test.c: "prog" runs all tests of the program in the order of the
+ * source, "prog NAME..." those whose names begin with NAME, "prog --list" names
+ * them.  The output is TAP; the exit status 0 when none failed.
+ *
+ * Each test runs in a child and process group of its own, with a time limit, so
+ * that a crash or a hang is one failed test.  What it forked and left behind is
+ * killed.  A failed check prints where and what, and ends the process it is in;
+ * in a process that the test has forked it fails the test all the same.
+ *
+ * When there is a pinmem module and we are root, the kernel has to be level
+ * after each test as before it: see balance.h.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TEST_SECONDS	30
+
+struct test {
+	const char *name;
+	void (*run)(void);
+	unsigned int seconds;
+	struct test *next;
+};
+
+void test_register(struct test *test);
+
+#define TEST_TIMEOUT(title, limit)					\
+	static void run_##title(void);					\
+	static struct test test_##title = {				\
+		.name = #title, .run = run_##title, .seconds = (limit),	\
+	};								\
+	static void __attribute__((constructor)) register_##title(void)	\
+	{								\
+		test_register(&test_##title);				\
+	}								\
+	static void run_##title(void)
+
+#define TEST(title)	TEST_TIMEOUT(title, TEST_SECONDS)
+
+/* A line of diagnosis that belongs to the running test. */
+void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void test_fail(const char *file, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4), noreturn));
+void test_skip(const char *format, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
+
+/* The time since some moment, in milliseconds; and a pause. */
+unsigned long test_now_ms(void);
+void test_sleep_ms(unsigned int ms);
+
+/* Ends the test as skipped; says why. */
+#define SKIP(...)	test_skip(__VA_ARGS__)
+
+#define FAIL(...)	test_fail(__FILE__, __LINE__, __VA_ARGS__)
+
+#define CHECK(cond)							\
+	do {								\
+		if (!(cond))						\
+			FAIL("not so: %s", #cond);			\
+	} while (0)
+
+/* Like CHECK(), with more to say when it fails. */
+#define CHECK_MSG(cond, ...)						\
+	do {								\
+		if (!(cond)) {						\
+			test_note(__VA_ARGS__);				\
+			FAIL("not so: %s", #cond);			\
+		}							\
+	} while (0)
+
+#define CHECK_COMPARE_(a, op, b)					\
+	do {								\
+		long long a_ = (long long)(a), b_ = (long long)(b);	\
+									\
+		if (!(a_ op b_))					\
+			FAIL("not so: %s %s %s: %lld (%#llx), %lld (%#llx)", \
+			     #a, #op, #b, a_, (unsigned long long)a_,	\
+			     b_, (unsigned long long)b_);		\
+	} while (0)
+
+/* Integers; compared as signed 64-bit ones. */
+#define CHECK_EQ(a, b)	CHECK_COMPARE_(a, ==, b)
+#define CHECK_NE(a, b)	CHECK_COMPARE_(a, !=, b)
+#define CHECK_LE(a, b)	CHECK_COMPARE_(a, <=, b)
+#define CHECK_LT(a, b)	CHECK_COMPARE_(a, <, b)
+#define CHECK_GE(a, b)	CHECK_COMPARE_(a, >=, b)
+#define CHECK_GT(a, b)	CHECK_COMPARE_(a, >, b)
+
+#define CHECK_STR(a, b)	test_check_str(__FILE__, __LINE__, #a, (a), (b))
+void test_check_str(const char *file, int line, const char *what,
+		    const char *is, const char *should);
+
+/* A call that returns a negative value and sets errno on failure. */
+#define CHECK_OK(call)							\
+	do {								\
+		if ((call) < 0)						\
+			FAIL("%s: errno %d", #call, errno);		\
+	} while (0)
+
+#define CHECK_ERRNO(call, error)					\
+	do {								\
+		int error_ = (error);					\
+		long ret_;						\
+									\
+		errno = 0;						\
+		ret_ = (long)(call);					\
+		if (ret_ >= 0)						\
+			FAIL("%s: returned %ld, not %s", #call, ret_,	\
+			     #error);					\
+		if (errno != error_)					\
+			FAIL("%s: errno %d, not %s (%d)", #call, errno,	\
+			     #error, error_);				\
+	} while (0)
+
+/* A call that returns a negative errno value on failure. */
+#define CHECK_RET(call, value)						\
+	do {								\
+		long long ret_ = (long long)(call);			\
+		long long value_ = (long long)(value);			\
+									\
+		if (ret_ != value_)					\
+			FAIL("%s: returned %lld, not %s (%lld)", #call,	\
+			     ret_, #value, value_);			\
+	} while (0)
+
+/* That the condition becomes true within a time. */
+#define CHECK_WITHIN_MS(ms, cond)					\
+	do {								\
+		unsigned long end_ = test_now_ms() + (ms);		\
+									\
+		while (!(cond)) {					\
+			if (test_now_ms() > end_)			\
+				FAIL("not within %d ms: %s", (int)(ms), \
+				     #cond);				\
+			test_sleep_ms(10);				\
+		}							\
+	} while (0)
+
+#endif /* PINMEM_TEST_H */
