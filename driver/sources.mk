@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-FileCopyrightText: 2026 The pinmem authors
+#
+# The files of the driver, for Kbuild and for automake.
+
+driver_c = \
+	pinmem_main.c \
+	pinmem_ioctl.c \
+	pinmem_target.c \
+	pinmem_account.c \
+	pinmem_gup.c \
+	pinmem_walk.c \
+	pinmem_runs.c \
+	pinmem_pin.c \
+	pinmem_query.c \
+	pinmem_genl.c
+
+driver_h = \
+	pinmem_compat.h \
+	pinmem_private.h \
+	pinmem_trace.h \
+	uapi/linux/pinmem.h

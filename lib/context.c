@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define DEVICE "/dev/pinmem"
+
+PINMEM_API int pinmem_open(struct pinmem_ctx **ctx)
+{
+	struct pinmem_ctx *new = malloc(sizeof(*new));
+
+	if (!new)
+		return -ENOMEM;
+	new->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (new->fd < 0) {
+		int err = -errno;
+
+		free(new);
+		return err;
+	}
+	*ctx = new;
+	return 0;
+}
+
+PINMEM_API void pinmem_close(struct pinmem_ctx *ctx)
+{
+	int saved = errno;
+
+	if (ctx) {
+		close(ctx->fd);
+		free(ctx);
+	}
+	errno = saved;
+}
+
+PINMEM_API int pinmem_get_fd(const struct pinmem_ctx *ctx)
+{
+	return ctx->fd;
+}
+
+PINMEM_API const char *pinmem_version(void)
+{
+	return PACKAGE_VERSION;
+}
+
+int pinmem_ioctl(int fd, unsigned long command, void *arg)
+{
+	int ret;
+
+	do
+		ret = ioctl(fd, command, arg);
+	while (ret < 0 && errno == EINTR);
+	if (ret < 0)
+		return -errno;
+	return ret == 0 ? 0 : -EPROTO;
+}
