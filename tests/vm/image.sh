@@ -1,0 +1,91 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: 2026 The pinmem authors
+#
+# What a VM boots from: the root file system, then an overlay with kernel
+# modules, the installed project and the guest's scripts, as one initramfs;
+# and two raw disks, one to scratch on, one for logs.
+
+GUEST_DIR=usr/libexec/pinmem-tests
+SCRATCH_SIZE=1G
+LOGS_SIZE=1G
+
+# The kernel's own modules, each with what it depends on.
+add_modules() {
+	local stage=$1 kernel=$2 release module file
+	release=$(cat "$kernel/release")
+	while read -r module; do
+		modprobe -d "$kernel" -S "$release" --show-depends "$module"
+	done < <(list "$TOP/tests/vm/modules") 2>"$LOGS/modprobe.log" |
+		awk '$1 == "insmod" { print $2 }' | sort -u |
+		while read -r file; do
+			install -D -m 644 "$file" "$stage/usr${file#"$kernel"}"
+		done
+	cp "$kernel/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} \
+		"$stage/usr/lib/modules/$release/"
+}
+
+# Programs that only the VM runs and no one else builds.
+add_vm_programs() {
+	local stage=$1 program
+	for program in twin pfnmap; do
+		[ -e "$TOP/tests/vm/$program.c" ] || continue
+		gcc -O2 -g -Wall -Wextra -Werror -o "$stage/$GUEST_DIR/$program" \
+			"$TOP/tests/vm/$program.c" || return 1
+	done
+}
+
+add_guest_scripts() {
+	local stage=$1 script name
+	local -A scripts=([guest-run]=run [guest-demo]=demo [guest-shell]=shell
+		[ground.sh]=ground [udev.sh]=udev [suite]=suite)
+	for script in "${!scripts[@]}"; do
+		name=${scripts[$script]}
+		[ ! -e "$TOP/tests/vm/$script" ] ||
+			install -D -m 755 "$TOP/tests/vm/$script" "$stage/$GUEST_DIR/$name"
+	done
+	install -D -m 644 -t "$stage/usr/lib/systemd/system" "$TOP/tests/vm"/*.service
+	install -D -m 644 "$TOP/tests/vm/autologin.conf" \
+		"$stage/usr/lib/systemd/system/serial-getty@ttyS0.service.d/autologin.conf"
+}
+
+# add_project STAGE TREE: what make install gives a user, plus the tests.
+add_project() {
+	local stage=$1 tree=$2
+	make -s -C "$tree" install DESTDIR="$stage" &&
+		make -s -C "$tree" install-vm-tests DESTDIR="$stage"
+}
+
+# The root file system's /lib and friends are links into /usr; so are ours.
+new_stage() {
+	local stage=$1
+	rm -rf "$stage"
+	mkdir -p "$stage/usr/lib" "$stage/usr/bin" "$stage/usr/sbin" "$stage/$GUEST_DIR"
+	ln -s usr/lib "$stage/lib"
+	ln -s usr/bin "$stage/bin"
+	ln -s usr/sbin "$stage/sbin"
+}
+
+pack_stage() {
+	(cd "$1" && find . -mindepth 1 | sort | cpio --quiet -o -H newc -R 0:0)
+}
+
+# make_image NAME SERIES TREE: TREE is a configured build tree, or "" for none
+make_image() {
+	local name=$1 series=$2 tree=$3
+	local dir=$BUILD/vm/$name kernel rootfs
+	kernel=$(kernel_dir "$series") && rootfs=$(rootfs_cpio) || return 1
+	umask 022
+	mkdir -p "$dir"
+	new_stage "$dir/stage"
+	add_modules "$dir/stage" "$kernel" &&
+		add_vm_programs "$dir/stage" &&
+		add_guest_scripts "$dir/stage" &&
+		{ [ -z "$tree" ] || add_project "$dir/stage" "$tree"; } >"$LOGS/$name.install" 2>&1 &&
+		depmod -b "$dir/stage" "$(cat "$kernel/release")" &&
+		pack_stage "$dir/stage" >"$dir/overlay.cpio" &&
+		cat "$rootfs" "$dir/overlay.cpio" >"$dir/initrd" || return 1
+	rm -f "$dir"/{scratch,logs}.img
+	truncate -s "$SCRATCH_SIZE" "$dir/scratch.img"
+	truncate -s "$LOGS_SIZE" "$dir/logs.img"
+}

@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: 2026 The pinmem authors
+#
+# QEMU: which accelerator works here, and one run of a VM. Serial 0 is the
+# console log, serial 1 the stream of results; what it says is the verdict.
+
+VM_NODE_MEMORY=${VM_NODE_MEMORY:-3G}	# of each of the two nodes
+VM_TIMEOUT=${VM_TIMEOUT:-1200}
+# shellcheck disable=SC2034  # vm.sh uses it
+TESTS_CMDLINE="panic=-1 oops=panic panic_on_warn=1 systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
+PROBE_SECONDS=10
+
+# Ends with the script that started it, whatever ends that.
+tied() { setpriv --pdeathsig KILL "$@"; }
+
+machine_options() {
+	printf '%s\n' -M q35 -no-user-config -nodefaults -no-reboot -display none \
+		-vga none -nic none -rtc base=utc
+	case $1 in
+	kvm) printf '%s\n' -accel kvm -cpu host ;;
+	tcg) printf '%s\n' -accel tcg,thread=multi -cpu max ;;
+	esac
+}
+
+two_nodes() {
+	local size=$1
+	printf '%s\n' -smp 2,sockets=2 -m "$((2 * ${size%G}))G" \
+		-object "memory-backend-ram,size=$size,id=m0" -numa node,nodeid=0,memdev=m0,cpus=0 \
+		-object "memory-backend-ram,size=$size,id=m1" -numa node,nodeid=1,memdev=m1,cpus=1
+}
+
+make_probe_initrd() {
+	local into=$1
+	mkdir -p "$into/root"
+	gcc -static -Os -o "$into/root/init" "$TOP/tests/vm/probe.c" &&
+		(cd "$into/root" && echo init | cpio --quiet -o -H newc -R 0:0 >"$into/probe.cpio")
+}
+
+# /dev/kvm may exist and still not run a kernel: only a boot can tell.
+kvm_works() {
+	local into=$BUILD/vm/probe image=$1
+	local -a options
+	[ -r /dev/kvm ] && [ -w /dev/kvm ] || return 1
+	make_probe_initrd "$into" || return 1
+	mapfile -t options < <(machine_options kvm)
+	tied timeout --foreground -k 1 "$PROBE_SECONDS" qemu-system-x86_64 "${options[@]}" -smp 2 -m 1G \
+		-kernel "$image" -initrd "$into/probe.cpio" -append "console=ttyS0 panic=-1" \
+		-serial "file:$LOGS/kvm-probe.console" </dev/null >"$LOGS/kvm-probe.qemu" 2>&1
+	grep -qs 'pinmem probe: alive' "$LOGS/kvm-probe.console"
+}
+
+# choose_accelerator IMAGE: sets ACCELERATOR for this run, once
+choose_accelerator() {
+	[ -z "${ACCELERATOR-}" ] || return 0
+	if kvm_works "$1"; then
+		ACCELERATOR=kvm
+		note "VM: KVM works here"
+	else
+		ACCELERATOR=tcg
+		note "VM: no KVM that boots a kernel within $PROBE_SECONDS s; using TCG (emulation)"
+	fi
+}
+
+# run_qemu NAME IMAGE CONSOLE CMDLINE: the one place where a VM is started.
+# CONSOLE is QEMU's word for what serial 0 is connected to. Its exit status is
+# QEMU's, or 124 after VM_TIMEOUT.
+run_qemu() {
+	local name=$1 image=$2 console=$3 cmdline=$4
+	local -a options nodes
+	mapfile -t options < <(machine_options "$ACCELERATOR")
+	mapfile -t nodes < <(two_nodes "$VM_NODE_MEMORY")
+	: >"$LOGS/$name.tap"
+	tied timeout --foreground -k 5 "$VM_TIMEOUT" qemu-system-x86_64 \
+		"${options[@]}" "${nodes[@]}" \
+		-kernel "$image" -initrd "$BUILD/vm/$name/initrd" \
+		-append "console=ttyS0 secretmem.enable=1 hugepagesz=1G hugepages=1 $cmdline" \
+		-drive "file=$BUILD/vm/$name/scratch.img,format=raw,if=virtio,cache=unsafe" \
+		-drive "file=$BUILD/vm/$name/logs.img,format=raw,if=virtio,cache=unsafe" \
+		-serial "$console" -serial "file:$LOGS/$name.tap"
+}

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: 2026 The pinmem authors
+#
+# All of the VM's pieces, and a run of test programs in it.
+
+for piece in common cache host kernels rootfs build image qemu; do
+	# shellcheck disable=SC1090  # the names are above
+	. "$(dirname "${BASH_SOURCE[0]}")/$piece.sh"
+done
+
+# What went wrong when a VM did not come to its end.
+explain_end() {
+	local name=$1 status=$2
+	[ "$status" -ne 124 ] || note "VM $name: stopped after $VM_TIMEOUT s"
+	grep -q '^#@ end' "$LOGS/$name.tap" && return
+	note "VM $name: the last of its console:"
+	tail -n 40 "$LOGS/$name.console" >&2
+}
+
+# The disk of logs holds a tar archive, if the guest came to write it.
+unpack_logs() {
+	local name=$1
+	rm -rf "${LOGS:?}/$name"
+	mkdir -p "$LOGS/$name"
+	tar -C "$LOGS/$name" -xf "$BUILD/vm/$name/logs.img" 2>/dev/null || true
+}
+
+# vm_tests NAME SERIES TREE [PROGRAM...]: runs the suite, or only the named
+# programs, and prints the lines of tap-results.
+vm_tests() {
+	local name=$1 series=$2 tree=$3 status
+	shift 3
+	local only=$*
+	make_image "$name" "$series" "$tree" || {
+		printf 'fail\tvm\tthe image of %s could not be made (%s)\n' "$name" "$LOGS/$name.install"
+		return
+	}
+	choose_accelerator "$(kernel_image "$series")"
+	run_qemu "$name" "$(kernel_image "$series")" "file:$LOGS/$name.console" \
+		"$TESTS_CMDLINE ${only:+pinmem.run=${only// /,}} ${VM_CMDLINE-}" </dev/null >"$LOGS/$name.qemu" 2>&1
+	status=$?
+	explain_end "$name" "$status"
+	unpack_logs "$name"
+	"$TOP/tests/vm/tap-results" "$LOGS/$name.tap"
+}
