@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+#include "mm.h"
+#include "balance.h"
+#include "test.h"
+
+#include <fcntl.h>
+#include <linux/mempolicy.h>
+#include <linux/userfaultfd.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT	26
+#endif
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret	447
+#endif
+
+#define PM_PRESENT	(1ULL << 63)
+#define PM_SWAP		(1ULL << 62)
+#define PM_PFN_MASK	((1ULL << 55) - 1)
+
+#define BIOS_ROM	0xf0000
+
+size_t mm_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void *must_map(size_t len, int prot, int flags, int fd, off_t offset)
+{
+	void *addr = mmap(NULL, len, prot, flags, fd, offset);
+
+	if (addr == MAP_FAILED)
+		FAIL("mmap of %zu bytes: errno %d", len, errno);
+	return addr;
+}
+
+static void *map_anonymous(size_t len)
+{
+	return must_map(len, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+void *mm_map(size_t len)
+{
+	void *addr = map_anonymous(len);
+
+	/* EINVAL: a kernel without huge pages */
+	if (madvise(addr, len, MADV_NOHUGEPAGE) < 0)
+		CHECK_EQ(errno, EINVAL);
+	return addr;
+}
+
+void mm_touch(void *addr, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i += PAGE)
+		*(volatile uint64_t *)((char *)addr + i) = i / PAGE + 1;
+}
+
+void mm_read(const void *addr, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i += PAGE)
+		(void)*(const volatile char *)((const char *)addr + i);
+}
+
+void *mm_map_touched(size_t len)
+{
+	void *addr = mm_map(len);
+
+	mm_touch(addr, len);
+	return addr;
+}
+
+static void *map_aligned(size_t len, size_t align)
+{
+	char *addr = map_anonymous(len + align);
+	size_t before = (align - (uintptr_t)addr % align) % align;
+
+	if (before)
+		CHECK_OK(munmap(addr, before));
+	CHECK_OK(munmap(addr + before + len, align - before));
+	return addr + before;
+}
+
+void *mm_map_thp(size_t len)
+{
+	void *addr = map_aligned(len, HUGE);
+
+	CHECK_EQ(len % HUGE, 0);
+	if (madvise(addr, len, MADV_HUGEPAGE) < 0)
+		SKIP("no transparent huge pages");
+	mm_touch(addr, len);
+	if (mm_smaps_kb(addr, "AnonHugePages:") * 1024 != (long)len)
+		madvise(addr, len, MADV_COLLAPSE);
+	if (mm_smaps_kb(addr, "AnonHugePages:") * 1024 != (long)len)
+		SKIP("transparent huge pages cannot be had");
+	return addr;
+}
+
+static void pool_path(char *path, size_t room, size_t page, const char *file)
+{
+	snprintf(path, room, "/sys/kernel/mm/hugepages/hugepages-%zukB/%s",
+		 page / 1024, file);
+}
+
+static long read_long(const char *path)
+{
+	long value = -1;
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &value) != 1)
+		value = -1;
+	fclose(file);
+	return value;
+}
+
+static long pool_number(size_t page, const char *file)
+{
+	char path[128];
+
+	pool_path(path, sizeof(path), page, file);
+	return read_long(path);
+}
+
+static bool enlarge_pool(size_t page, long wanted)
+{
+	long free_pages = pool_number(page, "free_hugepages") -
+			  pool_number(page, "resv_hugepages");
+	char path[128], text[32];
+	FILE *file;
+
+	if (free_pages >= wanted)
+		return true;
+	pool_path(path, sizeof(path), page, "nr_hugepages");
+	snprintf(text, sizeof(text), "%ld\n",
+		 pool_number(page, "nr_hugepages") + wanted - free_pages);
+	file = fopen(path, "we");
+	if (!file)
+		return false;
+	fputs(text, file);
+	fclose(file);
+	return pool_number(page, "free_hugepages") -
+	       pool_number(page, "resv_hugepages") >= wanted;
+}
+
+long mm_hugetlb_pool(void)
+{
+	return pool_number(HUGE, "nr_hugepages");
+}
+
+void mm_set_hugetlb_pool(long pages)
+{
+	char path[128], text[32];
+
+	pool_path(path, sizeof(path), HUGE, "nr_hugepages");
+	snprintf(text, sizeof(text), "%ld\n", pages);
+	mm_write_file(path, text);
+}
+
+void *mm_map_hugetlb(size_t len, size_t page)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+		    __builtin_ctzl(page) << MAP_HUGE_SHIFT;
+	void *addr;
+	size_t i;
+
+	if (!enlarge_pool(page, (long)(len / page)))
+		SKIP("no %zu huge pages of %zu KiB", len / page, page / 1024);
+	addr = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (addr == MAP_FAILED)
+		SKIP("huge pages of %zu KiB: errno %d", page / 1024, errno);
+	for (i = 0; i < len; i += page)
+		*(volatile char *)((char *)addr + i) = 1;
+	return addr;
+}
+
+void *mm_map_secret(size_t len)
+{
+	int fd = (int)syscall(SYS_memfd_secret, 0);
+	void *addr;
+
+	if (fd < 0)
+		SKIP("no memfd_secret: errno %d", errno);
+	CHECK_OK(ftruncate(fd, (off_t)len));
+	addr = must_map(len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	mm_touch(addr, len);
+	return addr;
+}
+
+void *mm_map_special(void)
+{
+	unsigned long start;
+	void *found = NULL;
+	char line[512];
+	FILE *file = fopen("/proc/self/maps", "re");
+
+	CHECK(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (strstr(line, "[vvar]") && sscanf(line, "%lx-", &start) == 1)
+			found = (void *)start;
+	}
+	fclose(file);
+	if (!found)
+		SKIP("no [vvar] here");
+	return found;
+}
+
+void *mm_map_special_writable(void)
+{
+	int fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	void *addr;
+
+	if (fd < 0)
+		SKIP("no /dev/mem: errno %d", errno);
+	addr = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    BIOS_ROM);
+	if (addr == MAP_FAILED)
+		SKIP("/dev/mem shows no BIOS: errno %d", errno);
+	close(fd);
+	return addr;
+}
+
+static void fill_file(int fd, size_t len)
+{
+	char page[4096];
+	size_t i;
+
+	memset(page, 0x5a, sizeof(page));
+	for (i = 0; i < len; i += sizeof(page))
+		CHECK_EQ(write(fd, page, sizeof(page)), sizeof(page));
+}
+
+int mm_file(const char *dir, size_t len)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/pinmem-test-XXXXXX", dir);
+	fd = mkstemp(path);
+	CHECK_OK(fd);
+	CHECK_OK(unlink(path));
+	fill_file(fd, len);
+	return fd;
+}
+
+int mm_memfd(size_t len)
+{
+	int fd = memfd_create("pinmem-test", MFD_CLOEXEC);
+
+	CHECK_OK(fd);
+	fill_file(fd, len);
+	return fd;
+}
+
+void *mm_map_file(int fd, size_t len, int prot, int flags)
+{
+	return must_map(len, prot, flags, fd, 0);
+}
+
+const char *mm_scratch_disk(void)
+{
+	const char *disk = getenv("PINMEM_SCRATCH_DISK");
+
+	return disk && *disk ? disk : NULL;
+}
+
+/* A place to mount at that nobody else sees and that ends with the test. */
+static const char *private_place(void)
+{
+	static char place[64];
+
+	if (unshare(CLONE_NEWNS) < 0)
+		SKIP("no mount namespace: errno %d", errno);
+	CHECK_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	snprintf(place, sizeof(place), "/tmp/pinmem-test-%d", getpid());
+	CHECK_OK(mkdir(place, 0777));
+	return place;
+}
+
+const char *mm_dir_ext4(void)
+{
+	const char *disk = mm_scratch_disk(), *place;
+	char command[256];
+
+	if (!disk)
+		SKIP("no scratch disk (PINMEM_SCRATCH_DISK)");
+	place = private_place();
+	if (mount(disk, place, "ext4", 0, NULL) == 0)
+		return place;
+	snprintf(command, sizeof(command),
+		 "mkfs.ext4 -q -F %s >/dev/null 2>&1", disk);
+	if (system(command) != 0 || mount(disk, place, "ext4", 0, NULL) < 0)
+		SKIP("no ext4 on %s: errno %d", disk, errno);
+	return place;
+}
+
+const char *mm_dir_tmpfs(void)
+{
+	const char *place = private_place();
+
+	CHECK_OK(mount("none", place, "tmpfs", 0, NULL));
+	return place;
+}
+
+void mm_swap_on(void)
+{
+	const char *disk = mm_scratch_disk();
+	char command[256];
+
+	if (!disk)
+		SKIP("no scratch disk (PINMEM_SCRATCH_DISK)");
+	snprintf(command, sizeof(command), "mkswap -f %s >/dev/null 2>&1",
+		 disk);
+	if (system(command) != 0 || swapon(disk, 0) < 0)
+		SKIP("no swap on %s: errno %d", disk, errno);
+}
+
+void mm_swap_off(void)
+{
+	CHECK_OK(swapoff(mm_scratch_disk()));
+}
+
+void *mm_map_unanswered(size_t len)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	void *addr = mm_map(len);
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		SKIP("no userfaultfd: errno %d", errno);
+	CHECK_OK(ioctl(fd, UFFDIO_API, &api));
+	reg.range.start = (uintptr_t)addr;
+	reg.range.len = len;
+	CHECK_OK(ioctl(fd, UFFDIO_REGISTER, &reg));
+	return addr;
+}
+
+static FILE *open_proc(pid_t pid, const char *name)
+{
+	char path[64];
+	FILE *file;
+
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	else
+		snprintf(path, sizeof(path), "/proc/self/%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		FAIL("%s: errno %d", path, errno);
+	return file;
+}
+
+uint64_t mm_pagemap(pid_t pid, const void *addr)
+{
+	FILE *file = open_proc(pid, "pagemap");
+	uint64_t entry;
+
+	CHECK_EQ(pread(fileno(file), &entry, sizeof(entry),
+		       (off_t)((uintptr_t)addr / PAGE * sizeof(entry))),
+		 sizeof(entry));
+	fclose(file);
+	return entry;
+}
+
+uint64_t mm_pfn_of(pid_t pid, const void *addr)
+{
+	uint64_t entry = mm_pagemap(pid, addr);
+
+	return entry & PM_PRESENT ? entry & PM_PFN_MASK : 0;
+}
+
+uint64_t mm_pfn(const void *addr)
+{
+	return mm_pfn_of(0, addr);
+}
+
+bool mm_present(const void *addr)
+{
+	return mm_pagemap(0, addr) & PM_PRESENT;
+}
+
+bool mm_swapped(const void *addr)
+{
+	return mm_pagemap(0, addr) & PM_SWAP;
+}
+
+/* The number after a name at the beginning of a line; -1 if there is none. */
+static long long find_number(FILE *file, const char *name)
+{
+	size_t len = strlen(name);
+	char line[512];
+
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, name, len) == 0 &&
+		    strchr(" \t", line[len]) && line[len])
+			return atoll(line + len);
+	}
+	return -1;
+}
+
+static long proc_number(pid_t pid, const char *name, const char *field)
+{
+	FILE *file = open_proc(pid, name);
+	long value = (long)find_number(file, field);
+
+	fclose(file);
+	if (value < 0)
+		FAIL("%s has no %s", name, field);
+	return value;
+}
+
+long mm_status_kb(pid_t pid, const char *field)
+{
+	return proc_number(pid, "status", field);
+}
+
+long mm_rollup_kb(pid_t pid, const char *field)
+{
+	return proc_number(pid, "smaps_rollup", field);
+}
+
+/* smaps has a line START-END before each mapping's fields. */
+long mm_smaps_kb(const void *addr, const char *field)
+{
+	unsigned long start, end, at = (uintptr_t)addr;
+	FILE *file = open_proc(0, "smaps");
+	char line[512];
+	long value = -1;
+
+	while (value < 0 && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 &&
+		    start <= at && at < end)
+			value = (long)find_number(file, field);
+	}
+	fclose(file);
+	if (value < 0)
+		FAIL("smaps has no %s for %p", field, addr);
+	return value;
+}
+
+static int move_page(const void *addr, const int *node)
+{
+	void *page = (void *)((uintptr_t)addr & ~(PAGE - 1));
+	int status = -1;
+
+	if (syscall(SYS_move_pages, 0, 1UL, &page, node, &status,
+		    MPOL_MF_MOVE) < 0)
+		FAIL("move_pages: errno %d", errno);
+	return status;
+}
+
+int mm_node(const void *addr)
+{
+	return move_page(addr, NULL);
+}
+
+static void need_two_nodes(void)
+{
+	if (access("/sys/devices/system/node/node1", F_OK) < 0)
+		SKIP("not two memory nodes");
+}
+
+int mm_move_away(const void *addr)
+{
+	int from = mm_node(addr), to = !from, status;
+
+	need_two_nodes();
+	CHECK_GE(from, 0);
+	status = move_page(addr, &to);
+	return status == to ? 0 : status;
+}
+
+size_t mm_move_all(const void *addr, size_t len)
+{
+	size_t i, moved = 0;
+
+	for (i = 0; i < len; i += PAGE)
+		moved += mm_move_away((const char *)addr + i) == 0;
+	return moved;
+}
+
+struct mm_pins mm_pins_start(void)
+{
+	struct mm_pins pins;
+
+	level_pin_counters(&pins.acquired, &pins.released);
+	return pins;
+}
+
+long long mm_acquired(const struct mm_pins *since)
+{
+	return mm_pins_start().acquired - since->acquired;
+}
+
+long long mm_released(const struct mm_pins *since)
+{
+	return mm_pins_start().released - since->released;
+}
+
+long long mm_number(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "re");
+	long long value;
+
+	if (!file)
+		FAIL("%s: errno %d", path, errno);
+	value = find_number(file, name);
+	fclose(file);
+	if (value < 0)
+		FAIL("%s has no %s", path, name);
+	return value;
+}
+
+void mm_write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		FAIL("%s: errno %d", path, errno);
+	if (write(fd, text, strlen(text)) < 0)
+		FAIL("%s: errno %d", path, errno);
+	close(fd);
+}

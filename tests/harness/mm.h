@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-FileCopyrightText: 2026 The pinmem authors */
+#ifndef PINMEM_TEST_MM_H
+#define PINMEM_TEST_MM_H
+
+/*
+ * Memory of every kind, and what the kernel itself says of it.  All of it ends
+ * the test when it fails, and ends it as skipped when this machine cannot.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PAGE	mm_page_size()
+#define MIB	(1UL << 20)
+#define GIB	(1UL << 30)
+#define HUGE	(2 * MIB)
+
+size_t mm_page_size(void);
+
+/* Private anonymous memory of base pages, for reading and writing. */
+void *mm_map(size_t len);
+
+/* Its pages are there, each with its own number in the first word. */
+void *mm_map_touched(size_t len);
+
+/* Writes to, or reads from, each page. */
+void mm_touch(void *addr, size_t len);
+void mm_read(const void *addr, size_t len);
+
+/* Anonymous memory whose pages are all huge (THP), aligned to them. */
+void *mm_map_thp(size_t len);
+
+/* hugetlb pages of this size, touched; makes as many as it needs. */
+void *mm_map_hugetlb(size_t len, size_t page);
+
+/* How many there are in the pool of 2 MiB pages, free or used. */
+long mm_hugetlb_pool(void);
+void mm_set_hugetlb_pool(long pages);
+
+void *mm_map_secret(size_t len);
+
+/* A page of VM_PFNMAP memory: [vvar], which only reads; and a page of the
+ * BIOS through /dev/mem, which may be written to.
+ */
+void *mm_map_special(void);
+void *mm_map_special_writable(void);
+
+/* A new file of this length, its pages written; and a mapping of one. */
+int mm_file(const char *dir, size_t len);
+int mm_memfd(size_t len);
+void *mm_map_file(int fd, size_t len, int prot, int flags);
+
+/* Directories on which files can be made; gone at the end of the test. */
+const char *mm_dir_ext4(void);
+const char *mm_dir_tmpfs(void);
+
+/* Whatever disk the tests may overwrite; NULL if there is none. */
+const char *mm_scratch_disk(void);
+
+/* Swaps on the scratch disk until mm_swap_off(). */
+void mm_swap_on(void);
+void mm_swap_off(void);
+
+/* Memory whose pages never come: whoever faults there waits. */
+void *mm_map_unanswered(size_t len);
+
+/* /proc/PID/pagemap; pid 0 is the caller. */
+uint64_t mm_pagemap(pid_t pid, const void *addr);
+uint64_t mm_pfn(const void *addr);
+uint64_t mm_pfn_of(pid_t pid, const void *addr);
+bool mm_present(const void *addr);
+bool mm_swapped(const void *addr);
+
+/* A line of /proc/PID/status or smaps_rollup in KiB, as "VmPin:". */
+long mm_status_kb(pid_t pid, const char *field);
+long mm_rollup_kb(pid_t pid, const char *field);
+
+/* A line of /proc/self/smaps for the mapping of the address. */
+long mm_smaps_kb(const void *addr, const char *field);
+
+/* The node of a page; moving it elsewhere gives 0 or -errno of the page. */
+int mm_node(const void *addr);
+int mm_move_away(const void *addr);
+
+/* Moves every page to the other node; how many pages went. */
+size_t mm_move_all(const void *addr, size_t len);
+
+/* What nr_foll_pin_acquired and _released counted since mm_pins_start(). */
+struct mm_pins {
+	long long acquired;
+	long long released;
+};
+
+struct mm_pins mm_pins_start(void);
+long long mm_acquired(const struct mm_pins *since);
+long long mm_released(const struct mm_pins *since);
+
+/* A line of a file as "nr_free_pages 123" or "MemFree: 123 kB". */
+long long mm_number(const char *path, const char *name);
+
+void mm_write_file(const char *path, const char *text);
+
+#endif /* PINMEM_TEST_MM_H */

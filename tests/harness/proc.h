@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-FileCopyrightText: 2026 The pinmem authors */
+#ifndef PINMEM_TEST_PROC_H
+#define PINMEM_TEST_PROC_H
+
+/* Other processes, other users, and what can be passed between them. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define USER_A	1000
+#define USER_B	1001
+
+/*
+ * A child with a socket to its parent.  It ends when run() returns, and with
+ * its parent.
+ */
+struct peer {
+	pid_t pid;
+	int sock;
+};
+
+struct peer peer_start(void (*run)(int sock, void *arg), void *arg);
+
+/* Waits for its end, which must be exit status 0. */
+void peer_join(struct peer *peer);
+void peer_kill(struct peer *peer);
+
+/* Numbers and files over the socket.  Both sides wait. */
+void peer_say(int sock, uint64_t value);
+uint64_t peer_hear(int sock);
+void peer_send_fd(int sock, int fd);
+int peer_recv_fd(int sock);
+
+/* Waits for a child; its status as from waitpid(). */
+int proc_wait(pid_t pid);
+
+/* Opens /proc/PID/NAME; pid 0 is the caller. */
+int proc_open(pid_t pid, const char *name, int flags);
+
+/*
+ * For good: a user without any capability, who may open the device by its
+ * group, and whose memory can be looked at as if it had always been so.
+ */
+void proc_become(uid_t uid);
+
+/* For good: the same user without this capability. */
+void proc_drop_capability(int capability);
+
+/* RLIMIT_MEMLOCK, soft and hard. */
+void proc_set_memlock(unsigned long bytes);
+
+/* A user namespace in which 0 is the uid outside, and how many follow. */
+void proc_map_ids(pid_t pid, uid_t outside, unsigned int count);
+
+#endif /* PINMEM_TEST_PROC_H */
