@@ -14,13 +14,13 @@
 PINMEM_API int pinmem_open(struct pinmem_ctx **ctx)
 {
 	struct pinmem_ctx *new = malloc(sizeof(*new));
+	int err;
 
 	if (!new)
 		return -ENOMEM;
 	new->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (new->fd < 0) {
-		int err = -errno;
-
+		err = -errno;
 		free(new);
 		return err;
 	}
@@ -32,10 +32,9 @@ PINMEM_API void pinmem_close(struct pinmem_ctx *ctx)
 {
 	int saved = errno;
 
-	if (ctx) {
+	if (ctx)
 		close(ctx->fd);
-		free(ctx);
-	}
+	free(ctx);
 	errno = saved;
 }
 
@@ -49,13 +48,10 @@ PINMEM_API const char *pinmem_version(void)
 	return PACKAGE_VERSION;
 }
 
-int pinmem_ioctl(int fd, unsigned long command, void *arg)
+int pinmem_ioctl(const struct pinmem_ctx *ctx, unsigned long command, void *arg)
 {
-	int ret;
+	int ret = ioctl(ctx->fd, command, arg);
 
-	do
-		ret = ioctl(fd, command, arg);
-	while (ret < 0 && errno == EINTR);
 	if (ret < 0)
 		return -errno;
 	return ret == 0 ? 0 : -EPROTO;

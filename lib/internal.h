@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SPDX-FileCopyrightText: 2026 The pinmem authors */
 
+/*
+ * What the library's files know of each other.  An "accept" function looks at
+ * one answer of the kernel, and is the only one to do so: what it lets through
+ * can be used without another thought, all else is -EPROTO.
+ */
 #ifndef PINMEM_INTERNAL_H
 #define PINMEM_INTERNAL_H
 
@@ -14,10 +19,97 @@ struct pinmem_ctx {
 	int fd;
 };
 
+/* Returns 0 or a negative errno value. */
+int pinmem_ioctl(const struct pinmem_ctx *ctx, unsigned long command, void *arg);
+
+/* Returns an open /proc/PID/mem, -ESRCH if there is no such process, … */
+int pinmem_open_mem(pid_t pid, bool write);
+
+/* Is there an address that is the end of this range? */
+bool pinmem_range_ends(uint64_t addr, uint64_t len);
+
+struct pinmem_features {
+	struct pinmem_ioc_features reply;
+};
+
+int pinmem_features_accept(const struct pinmem_ioc_features *reply);
+
+struct pinmem_request {
+	struct pinmem_ioc_range *ranges;
+	size_t nr_ranges;
+	size_t room;
+	unsigned int flags;
+	pid_t pid;			/* 0: see mem_fd */
+	int mem_fd;			/* -1: the caller's own memory */
+	struct pinmem_ioc_pin reply;
+};
+
+/* Keeps what the driver said of a failure only if it can be true. */
+void pinmem_request_accept_failure(struct pinmem_request *req);
+
+struct pinmem_info {
+	uint64_t handle;
+	uint64_t bytes;
+	uint64_t runs;
+	uint64_t age_ns;
+	uint32_t flags;
+	uint32_t info_flags;
+	uint32_t state;
+	uint32_t ended;
+	uid_t owner_uid;
+	pid_t owner_pid;
+	pid_t target_pid;
+	char owner_comm[PINMEM_COMM_LEN];
+	char target_comm[PINMEM_COMM_LEN];
+	uint32_t nr_ranges;
+	struct pinmem_ioc_range *ranges;	/* NULL in a list */
+};
+
+/* Takes an answer to be put after the "have" ranges; there is room for "room". */
+int pinmem_info_accept(struct pinmem_info *info, uint32_t have, uint32_t room,
+		       const struct pinmem_ioc_info *reply);
+
+#define PINMEM_QUERY_RUNS	256
+
+struct pinmem_query {
+	const struct pinmem_ctx *ctx;
+	uint32_t flags;
+	int mem_fd;			/* -1: none */
+	uint64_t handle;
+	uint64_t next;			/* where to go on asking */
+	uint64_t end;
+	bool finished;
+	uint64_t told;			/* end of the last run, 0: none yet */
+	struct pinmem_ioc_run current;
+	uint32_t at;			/* the run after the current one */
+	uint32_t nr_runs;
+	struct pinmem_ioc_run runs[PINMEM_QUERY_RUNS];
+};
+
+/* Takes an answer whose runs are in query->runs. */
+int pinmem_query_accept(struct pinmem_query *query,
+			const struct pinmem_ioc_query *reply);
+
+struct pinmem_list {
+	struct pinmem_info *infos;
+	size_t nr;
+	size_t room;
+	size_t at;
+	bool complete;			/* the last message was seen */
+	bool changed;
+	uint32_t hidden;
+	uint64_t instance;
+};
+
+struct nlmsghdr;
+
+/* Takes a message of a dump. */
+int pinmem_list_accept(struct pinmem_list *list, struct nlmsghdr *msg);
+
 /*
- * All commands of the driver may be repeated after EINTR: those that change
- * state wait for nothing but a fatal signal, so it means that nothing was done.
+ * Makes room for one element more.  Returns the array, moved or not, or NULL,
+ * which leaves it as it was.
  */
-int pinmem_ioctl(int fd, unsigned long command, void *arg);
+void *pinmem_grow(void *array, size_t nr, size_t *room, size_t size);
 
 #endif /* PINMEM_INTERNAL_H */

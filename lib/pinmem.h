@@ -336,7 +336,8 @@ int pinmem_info_get_range(const struct pinmem_info *info, size_t index,
  * @{
  *
  * A query walks the page tables, whoever holds the pins (RDMA, VFIO, io_uring,
- * Direct IO, pinmem), and disturbs nothing.  The iterator fetches as it goes.
+ * Direct IO, pinmem), and disturbs nothing.  The iterator fetches as it goes,
+ * through the context, which has to stay open as long.
  */
 struct pinmem_query;
 
