@@ -16,8 +16,9 @@ export LC_ALL=C.UTF-8
 
 say() { printf '%s\n' "$*"; }
 
-# Progress goes to stderr, so that a function can still print an answer.
-note() { printf '%6ds  %s\n' "$SECONDS" "$*" >&2; }
+# Progress, to file descriptor $NOTES: a function can still print an answer.
+NOTES=2
+note() { printf '%6ds  %s\n' "$SECONDS" "$*" >&"$NOTES"; }
 
 # What the caller cannot go on without: exit status 2, as for wrong usage.
 die() {

@@ -33,7 +33,7 @@ vm_tests() {
 	shift 3
 	local only=$*
 	make_image "$name" "$series" "$tree" || {
-		printf 'fail\tvm\tthe image of %s could not be made (%s)\n' "$name" "$LOGS/$name.install"
+		printf 'fail\tvm\tno image for %s (%s)\n' "$name" "$LOGS/$name.install"
 		return
 	}
 	choose_accelerator "$(kernel_image "$series")"

@@ -1,0 +1,106 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: 2026 The pinmem authors
+#
+# Gates that read the sources and run nothing of them. Each finding is printed;
+# each file, or each rule, is a test.
+
+# Everything in the tree that is not ignored, committed or not.
+our_files() {
+	git -C "$TOP" -c safe.directory='*' ls-files --cached --others --exclude-standard -- "$@" |
+		sort -u | while read -r file; do
+		[ ! -f "$TOP/$file" ] || printf '%s\n' "$file"
+	done
+}
+
+is_shell_script() {
+	head -n 1 "$1" | grep -qE '^#!.*\b(ba|da)?sh\b|^# shellcheck shell='
+}
+
+shellcheck_gate() {
+	local file
+	cd "$TOP" || return
+	while read -r file; do
+		! is_shell_script "$file" || try "$file" shellcheck -x -P SCRIPTDIR -P "$TOP" "$file"
+	done < <(our_files)
+}
+
+# What is in the kernel tests no kernel versions; this one file is there to.
+checkpatch_ignores() {
+	[ "$1" != driver/pinmem_compat.h ] || echo --ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON
+}
+
+checkpatch_gate() {
+	local file dir
+	dir=$(checkpatch_dir) && cd "$TOP" || return
+	while read -r file; do
+		# shellcheck disable=SC2046  # one word or none
+		try_silent "$file" "$dir/checkpatch.pl" --no-tree --strict --terse --quiet \
+			--show-types --no-summary $(checkpatch_ignores "$file") --file "$file"
+	done < <(our_files 'driver/*.[ch]' 'driver/uapi/linux/*.h')
+}
+
+mandoc_gate() {
+	local file
+	cd "$TOP" || return
+	while read -r file; do
+		try_silent "$file" mandoc -T lint -W warning "$file"
+	done < <(our_files 'man/*.[1-9]')
+}
+
+# "filp" is the kernel's word for a struct file.
+codespell_gate() {
+	local -a files
+	cd "$TOP" || return
+	mapfile -t files < <(our_files | grep -v '^LICENSES/')
+	try codespell codespell -L filp "${files[@]}"
+}
+
+has_licence_tag() {
+	case $1 in
+	LICENSES/* | COPYING*) return 0 ;;
+	esac
+	[ -e "$1.license" ] || [[ $1 == *.license ]] || head -n 12 "$1" | grep -q 'SPDX-License-Identifier:'
+}
+
+licence_gate() {
+	local file
+	cd "$TOP" || return
+	while read -r file; do
+		try "$file" has_licence_tag "$file"
+	done < <(our_files)
+}
+
+# only_in FILE PATTERN: no other source of the driver may match
+only_in() {
+	local home=$1 pattern=$2
+	cd "$TOP" || return
+	try "only $home matches $pattern" \
+		not grep -nE -r --include='*.[ch]' --exclude="${home##*/}" -- "\\b($pattern)" driver
+}
+
+not() { ! "$@"; }
+
+house_rules_gate() {
+	only_in driver/pinmem_gup.c '(pin_user_page|unpin_user_|unpin_folio)[a-z_]*\('
+	only_in driver/pinmem_compat.h 'LINUX_VERSION_CODE|KERNEL_VERSION'
+	only_in driver/pinmem_walk.c '(pgd|p4d|pud|pmd|pte)_offset[a-z_]*\('
+}
+
+# compiles_alone LANGUAGE COMPILER HEADER...: nothing else included
+header_alone() {
+	local compiler=$1 include=$2
+	shift 2
+	printf '#include <%s>\n' "$include" |
+		"$compiler" -I "$TOP/lib" -I "$TOP/driver/uapi" -Wall -Wextra -Werror -Wpedantic \
+			-fsyntax-only "$@" -
+}
+
+headers_gate() {
+	local header
+	for header in linux/pinmem.h pinmem.h; do
+		try "$header alone, C99" header_alone gcc "$header" -x c -std=c99
+		try "$header alone, C11, clang" header_alone clang "$header" -x c -std=c11
+		try "$header alone, C++" header_alone g++ "$header" -x c++ -std=c++11
+	done
+}
