@@ -5,19 +5,9 @@
 # TAP, in the VM: is the ground there that the other tests stand on?
 set -u
 
-count=0
-check() {
-	local what=$1
-	shift
-	count=$((count + 1))
-	if "$@" >/dev/null 2>&1; then
-		echo "ok $count - $what"
-	else
-		echo "not ok $count - $what"
-	fi
-}
+# shellcheck source=tests/vm/tap.sh
+. /usr/libexec/pinmem-tests/tap.sh
 
-is() { [ "$1" = "$2" ]; }
 nodes() { find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' | wc -l; }
 gigantic() { cat /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages; }
 
@@ -42,4 +32,4 @@ check "ext4 on the scratch disk" ext4_works
 check "a disk for logs" test -b /dev/vdb
 check "a plain user can make a user namespace" setpriv --reuid=alice --clear-groups unshare -Ur true
 check "a 32-bit program would run" test -e /lib/ld-linux.so.2
-echo "1..$count"
+finish

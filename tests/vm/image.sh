@@ -36,24 +36,38 @@ add_vm_programs() {
 }
 
 add_guest_scripts() {
-	local stage=$1 script name
-	local -A scripts=([guest-run]=run [guest-demo]=demo [guest-shell]=shell
-		[ground.sh]=ground [udev.sh]=udev [suite]=suite)
+	local stage=$1 script units=$1/usr/lib/systemd/system
+	local -A scripts=([guest-run]=run [guest-ready]=ready [guest-demo]=demo [guest-redis]=redis
+		[ground.sh]=ground [udev.sh]=udev)
 	for script in "${!scripts[@]}"; do
-		name=${scripts[$script]}
-		[ ! -e "$TOP/tests/vm/$script" ] ||
-			install -D -m 755 "$TOP/tests/vm/$script" "$stage/$GUEST_DIR/$name"
+		install -D -m 755 "$TOP/tests/vm/$script" "$stage/$GUEST_DIR/${scripts[$script]}"
 	done
-	install -D -m 644 -t "$stage/usr/lib/systemd/system" "$TOP/tests/vm"/*.service
-	install -D -m 644 "$TOP/tests/vm/autologin.conf" \
-		"$stage/usr/lib/systemd/system/serial-getty@ttyS0.service.d/autologin.conf"
+	install -m 644 -t "$stage/$GUEST_DIR" "$TOP/tests/vm"/{suite,tap.sh,aside.sh}
+	install -D -m 644 -t "$units" "$TOP/tests/vm"/*.service
+	install -D -m 644 -t "$units/serial-getty@ttyS0.service.d" "$TOP/tests/vm/getty.conf"
+	install -D -m 644 -t "$units/redis-server.service.d" "$TOP/tests/vm/redis.conf"
+	install -D -m 644 "$TOP/tests/vm/guest-profile" "$stage/root/.bash_profile"
+}
+
+# Rule, group and module list are kept aside: the udev test wants to see the VM
+# without them, and guest-ready puts them into place for all others.
+set_aside() {
+	local stage=$1 aside=$1/$GUEST_DIR/aside
+	mkdir -p "$aside"
+	(cd "$stage/usr/lib" && find . -path ./modules -prune -o \
+		\( -name 60-pinmem.rules -o -path '*/sysusers.d/*' -o -path '*/modules-load.d/*' \) \
+		-type f -print) | while read -r file; do
+		mkdir -p "$aside/usr/lib/${file%/*}"
+		mv "$stage/usr/lib/$file" "$aside/usr/lib/$file"
+	done
 }
 
 # add_project STAGE TREE: what make install gives a user, plus the tests.
 add_project() {
 	local stage=$1 tree=$2
 	make -s -C "$tree" install DESTDIR="$stage" &&
-		make -s -C "$tree" install-vm-tests DESTDIR="$stage"
+		make -s -C "$tree" install-vm-tests DESTDIR="$stage" &&
+		set_aside "$stage"
 }
 
 # The root file system's /lib and friends are links into /usr; so are ours.
@@ -61,6 +75,7 @@ new_stage() {
 	local stage=$1
 	rm -rf "$stage"
 	mkdir -p "$stage/usr/lib" "$stage/usr/bin" "$stage/usr/sbin" "$stage/$GUEST_DIR"
+	mkdir -m 700 "$stage/root"
 	ln -s usr/lib "$stage/lib"
 	ln -s usr/bin "$stage/bin"
 	ln -s usr/sbin "$stage/sbin"

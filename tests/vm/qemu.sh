@@ -7,8 +7,6 @@
 
 VM_NODE_MEMORY=${VM_NODE_MEMORY:-3G}	# of each of the two nodes
 VM_TIMEOUT=${VM_TIMEOUT:-1200}
-# shellcheck disable=SC2034  # vm.sh uses it
-TESTS_CMDLINE="panic=-1 oops=panic panic_on_warn=1 systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 PROBE_SECONDS=10
 
 # Ends with the script that started it, whatever ends that.
@@ -70,11 +68,10 @@ run_qemu() {
 	local -a options nodes
 	mapfile -t options < <(machine_options "$ACCELERATOR")
 	mapfile -t nodes < <(two_nodes "$VM_NODE_MEMORY")
-	: >"$LOGS/$name.tap"
 	tied timeout --foreground -k 5 "$VM_TIMEOUT" qemu-system-x86_64 \
 		"${options[@]}" "${nodes[@]}" \
 		-kernel "$image" -initrd "$BUILD/vm/$name/initrd" \
-		-append "console=ttyS0 secretmem.enable=1 hugepagesz=1G hugepages=1 $cmdline" \
+		-append "console=ttyS0 $cmdline" \
 		-drive "file=$BUILD/vm/$name/scratch.img,format=raw,if=virtio,cache=unsafe" \
 		-drive "file=$BUILD/vm/$name/logs.img,format=raw,if=virtio,cache=unsafe" \
 		-serial "$console" -serial "file:$LOGS/$name.tap"

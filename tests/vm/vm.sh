@@ -9,6 +9,9 @@ for piece in common cache host kernels rootfs build image qemu; do
 	. "$(dirname "${BASH_SOURCE[0]}")/$piece.sh"
 done
 
+TESTS_CMDLINE="panic=-1 oops=panic panic_on_warn=1 secretmem.enable=1 hugepagesz=1G hugepages=1 \
+systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
+
 # What went wrong when a VM did not come to its end.
 explain_end() {
 	local name=$1 status=$2
@@ -32,6 +35,7 @@ vm_tests() {
 	local name=$1 series=$2 tree=$3 status
 	shift 3
 	local only=$*
+	: >"$LOGS/$name.tap"
 	make_image "$name" "$series" "$tree" || {
 		printf 'fail\tvm\tno image for %s (%s)\n' "$name" "$LOGS/$name.install"
 		return
