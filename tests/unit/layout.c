@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+
+/*
+ * The layout of the ABI, the same for callers of every size.  Compiling this is
+ * the test.  Numbers are only ever added.
+ */
+
+#include <assert.h>
+#include <stddef.h>
+
+#include <linux/pinmem.h>
+
+#define SIZE(type, size) \
+	static_assert(sizeof(struct type) == (size), #type)
+#define FIELD(type, field, offset) \
+	static_assert(offsetof(struct type, field) == (offset), #type "." #field)
+#define NUMBER(name, number) \
+	static_assert((name) == (number), #name)
+
+NUMBER(PINMEM_ABI_VERSION, 1);
+NUMBER(PINMEM_IOC_PIN, 0xF901);
+NUMBER(PINMEM_IOC_UNPIN, 0xF902);
+NUMBER(PINMEM_IOC_INFO, 0xF903);
+NUMBER(PINMEM_IOC_QUERY, 0xF904);
+NUMBER(PINMEM_IOC_FEATURES, 0xF905);
+NUMBER(PINMEM_COMM_LEN, 16);
+NUMBER(PINMEM_GENL_VERSION, 1);
+NUMBER(PINMEM_CMD_PIN_GET, 1);
+
+SIZE(pinmem_ioc_range, 16);
+FIELD(pinmem_ioc_range, addr, 0);
+FIELD(pinmem_ioc_range, len, 8);
+
+SIZE(pinmem_ioc_pin, 104);
+FIELD(pinmem_ioc_pin, size, 0);
+FIELD(pinmem_ioc_pin, flags, 4);
+FIELD(pinmem_ioc_pin, mem_fd, 8);
+FIELD(pinmem_ioc_pin, nr_ranges, 12);
+FIELD(pinmem_ioc_pin, ranges, 16);
+FIELD(pinmem_ioc_pin, range_size, 24);
+FIELD(pinmem_ioc_pin, __reserved, 28);
+FIELD(pinmem_ioc_pin, __reserved2, 32);
+FIELD(pinmem_ioc_pin, out_handle, 48);
+FIELD(pinmem_ioc_pin, out_bytes, 56);
+FIELD(pinmem_ioc_pin, out_why, 64);
+FIELD(pinmem_ioc_pin, out_range, 68);
+FIELD(pinmem_ioc_pin, out_addr, 72);
+FIELD(pinmem_ioc_pin, out_limit, 80);
+FIELD(pinmem_ioc_pin, out_use, 88);
+FIELD(pinmem_ioc_pin, out_need, 96);
+
+SIZE(pinmem_ioc_unpin, 16);
+FIELD(pinmem_ioc_unpin, size, 0);
+FIELD(pinmem_ioc_unpin, flags, 4);
+FIELD(pinmem_ioc_unpin, handle, 8);
+
+SIZE(pinmem_ioc_info, 128);
+FIELD(pinmem_ioc_info, size, 0);
+FIELD(pinmem_ioc_info, flags, 4);
+FIELD(pinmem_ioc_info, handle, 8);
+FIELD(pinmem_ioc_info, ranges, 16);
+FIELD(pinmem_ioc_info, nr_ranges, 24);
+FIELD(pinmem_ioc_info, range_size, 28);
+FIELD(pinmem_ioc_info, first_range, 32);
+FIELD(pinmem_ioc_info, out_nr_ranges, 36);
+FIELD(pinmem_ioc_info, out_ranges, 40);
+FIELD(pinmem_ioc_info, out_flags, 44);
+FIELD(pinmem_ioc_info, out_info_flags, 48);
+FIELD(pinmem_ioc_info, out_state, 52);
+FIELD(pinmem_ioc_info, out_end, 56);
+FIELD(pinmem_ioc_info, out_owner_uid, 60);
+FIELD(pinmem_ioc_info, out_owner_pid, 64);
+FIELD(pinmem_ioc_info, out_target_pid, 68);
+FIELD(pinmem_ioc_info, out_owner_comm, 72);
+FIELD(pinmem_ioc_info, out_target_comm, 88);
+FIELD(pinmem_ioc_info, out_bytes, 104);
+FIELD(pinmem_ioc_info, out_runs, 112);
+FIELD(pinmem_ioc_info, out_age_ns, 120);
+
+SIZE(pinmem_ioc_run, 32);
+FIELD(pinmem_ioc_run, addr, 0);
+FIELD(pinmem_ioc_run, len, 8);
+FIELD(pinmem_ioc_run, state, 16);
+FIELD(pinmem_ioc_run, count, 20);
+FIELD(pinmem_ioc_run, own, 24);
+FIELD(pinmem_ioc_run, flags, 28);
+
+SIZE(pinmem_ioc_query, 64);
+FIELD(pinmem_ioc_query, size, 0);
+FIELD(pinmem_ioc_query, flags, 4);
+FIELD(pinmem_ioc_query, mem_fd, 8);
+FIELD(pinmem_ioc_query, run_size, 12);
+FIELD(pinmem_ioc_query, handle, 16);
+FIELD(pinmem_ioc_query, start, 24);
+FIELD(pinmem_ioc_query, len, 32);
+FIELD(pinmem_ioc_query, runs, 40);
+FIELD(pinmem_ioc_query, nr_runs, 48);
+FIELD(pinmem_ioc_query, out_nr_runs, 52);
+FIELD(pinmem_ioc_query, out_next, 56);
+
+SIZE(pinmem_ioc_features, 96);
+FIELD(pinmem_ioc_features, size, 0);
+FIELD(pinmem_ioc_features, flags, 4);
+FIELD(pinmem_ioc_features, out_abi_version, 8);
+FIELD(pinmem_ioc_features, out_page_size, 12);
+FIELD(pinmem_ioc_features, out_features, 16);
+FIELD(pinmem_ioc_features, out_pin_flags, 24);
+FIELD(pinmem_ioc_features, out_instance, 32);
+FIELD(pinmem_ioc_features, out_max_ranges, 40);
+FIELD(pinmem_ioc_features, out_max_pins, 48);
+FIELD(pinmem_ioc_features, out_max_user_bytes, 56);
+FIELD(pinmem_ioc_features, out_max_bytes, 64);
+FIELD(pinmem_ioc_features, out_pins, 72);
+FIELD(pinmem_ioc_features, out_user_bytes, 80);
+FIELD(pinmem_ioc_features, out_bytes, 88);
+
+NUMBER(PINMEM_A_UNSPEC, 0);
+NUMBER(PINMEM_A_PAD, 1);
+NUMBER(PINMEM_A_HANDLE, 2);
+NUMBER(PINMEM_A_FLAGS, 3);
+NUMBER(PINMEM_A_INFO_FLAGS, 4);
+NUMBER(PINMEM_A_STATE, 5);
+NUMBER(PINMEM_A_END, 6);
+NUMBER(PINMEM_A_OWNER_UID, 7);
+NUMBER(PINMEM_A_OWNER_PID, 8);
+NUMBER(PINMEM_A_OWNER_COMM, 9);
+NUMBER(PINMEM_A_TARGET_PID, 10);
+NUMBER(PINMEM_A_TARGET_COMM, 11);
+NUMBER(PINMEM_A_RANGES, 12);
+NUMBER(PINMEM_A_RUNS, 13);
+NUMBER(PINMEM_A_BYTES, 14);
+NUMBER(PINMEM_A_AGE, 15);
+NUMBER(PINMEM_A_INSTANCE, 16);
+NUMBER(PINMEM_A_HIDDEN, 17);
