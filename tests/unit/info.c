@@ -252,7 +252,7 @@ TEST(a_range_that_nobody_can_have_pinned_is_refused)
 
 static int accept_pids(int32_t owner, int32_t target)
 {
-	struct pinmem_info info = { 0 };
+	struct pinmem_info info = { .ranges = room };
 	struct pinmem_ioc_info reply = {
 		.out_owner_pid = owner,
 		.out_target_pid = target,

@@ -96,6 +96,7 @@ TEST(a_range_without_length_is_refused)
 
 	CHECK_RET(pinmem_request_add_range(req, 0x9000, 0), -EINVAL);
 	CHECK_EQ(req->nr_ranges, 2);
+	pinmem_request_free(req);
 }
 
 TEST(a_range_whose_end_wraps_is_refused)
@@ -106,6 +107,7 @@ TEST(a_range_whose_end_wraps_is_refused)
 	CHECK_RET(pinmem_request_add_range(req, 1, UINT64_MAX), -EINVAL);
 	CHECK_RET(pinmem_request_add_range(req, UINT64_MAX - 1, 1), 0);
 	CHECK_RET(pinmem_request_add_range(req, UINT64_MAX, 1), -EINVAL);
+	pinmem_request_free(req);
 }
 
 TEST(a_request_of_the_own_memory_names_no_file)
@@ -127,6 +129,7 @@ TEST(a_request_of_the_own_memory_names_no_file)
 	CHECK_EQ(asked_ranges[0].len, PAGE);
 	CHECK_EQ(asked_ranges[1].addr, 0x5000);
 	CHECK_EQ(asked_ranges[1].len, 1);
+	pinmem_request_free(req);
 }
 
 TEST(out_fields_are_zero_when_the_driver_is_called)
@@ -143,6 +146,7 @@ TEST(out_fields_are_zero_when_the_driver_is_called)
 	CHECK_EQ(asked.out_addr, 0);
 	CHECK_EQ(asked.out_limit, 0);
 	CHECK_EQ(asked.out_handle, 0);
+	pinmem_request_free(req);
 }
 
 TEST(the_order_of_many_ranges_is_kept)
@@ -160,6 +164,7 @@ TEST(the_order_of_many_ranges_is_kept)
 		CHECK_EQ(req->ranges[i].addr, i * PAGE);
 		CHECK_EQ(req->ranges[i].len, i + 1);
 	}
+	pinmem_request_free(req);
 }
 
 TEST(cleared_ranges_are_gone)
@@ -173,6 +178,7 @@ TEST(cleared_ranges_are_gone)
 	CHECK_RET(pinmem_pin(&ctx, req, &handle), 0);
 	CHECK_EQ(asked.nr_ranges, 1);
 	CHECK_EQ(asked_ranges[0].addr, 0x9000);
+	pinmem_request_free(req);
 }
 
 TEST(a_failure_leaves_its_reason_and_no_handle)
@@ -189,6 +195,7 @@ TEST(a_failure_leaves_its_reason_and_no_handle)
 	CHECK_EQ(pinmem_request_get_limit(req), 10);
 	CHECK_EQ(pinmem_request_get_use(req), 20);
 	CHECK_EQ(pinmem_request_get_need(req), 30);
+	pinmem_request_free(req);
 }
 
 TEST(a_reason_is_that_of_the_last_use)
@@ -206,6 +213,7 @@ TEST(a_reason_is_that_of_the_last_use)
 	driver = succeed;
 	CHECK_RET(pinmem_pin(&ctx, req, &handle), 0);
 	check_no_failure(req);
+	pinmem_request_free(req);
 }
 
 TEST(a_failure_at_a_range_that_was_not_asked_for_is_dropped)
@@ -218,6 +226,7 @@ TEST(a_failure_at_a_range_that_was_not_asked_for_is_dropped)
 	driver = fail;
 	CHECK_RET(pinmem_pin(&ctx, req, &handle), -ENOMEM);
 	check_no_failure(req);
+	pinmem_request_free(req);
 }
 
 static int answer_with_a_number(unsigned long command, void *arg)
@@ -236,6 +245,7 @@ TEST(a_positive_answer_is_no_success)
 	CHECK_RET(pinmem_pin(&ctx, req, &handle), -EPROTO);
 	CHECK_RET(pinmem_unpin(&ctx, 7), -EPROTO);
 	CHECK_EQ(handle, 99);
+	pinmem_request_free(req);
 }
 
 TEST(flags_that_only_a_newer_driver_knows_are_handed_on)
@@ -247,6 +257,7 @@ TEST(flags_that_only_a_newer_driver_knows_are_handed_on)
 	pinmem_request_set_flags(req, 1u << 31);
 	CHECK_RET(pinmem_pin(&ctx, req, &handle), 0);
 	CHECK_EQ(asked.flags, 1u << 31);
+	pinmem_request_free(req);
 }
 
 TEST(the_flag_for_another_process_is_not_the_callers_to_set)
@@ -258,6 +269,7 @@ TEST(the_flag_for_another_process_is_not_the_callers_to_set)
 	pinmem_request_set_flags(req, PINMEM_PIN_REMOTE);
 	CHECK_RET(pinmem_pin(&ctx, req, &handle), -EINVAL);
 	CHECK_EQ(driver_calls, 0);
+	pinmem_request_free(req);
 }
 
 TEST(a_pid_is_opened_for_reading)
@@ -271,6 +283,7 @@ TEST(a_pid_is_opened_for_reading)
 	CHECK_EQ(asked.flags, PINMEM_PIN_REMOTE);
 	CHECK_EQ(asked_access, O_RDONLY);
 	CHECK_ERRNO(fcntl(asked.mem_fd, F_GETFL), EBADF);
+	pinmem_request_free(req);
 }
 
 TEST(a_pid_is_opened_for_writing_too_if_that_is_asked_for)
@@ -301,6 +314,7 @@ TEST(a_pid_that_is_no_process_is_said_to_be_gone)
 	pinmem_request_set_pid(req, -1);
 	CHECK_RET(pinmem_pin(&ctx, req, &handle), -ESRCH);
 	CHECK_EQ(driver_calls, 0);
+	pinmem_request_free(req);
 }
 
 TEST(the_last_of_pid_and_mem_fd_counts)
@@ -330,6 +344,7 @@ TEST(the_last_of_pid_and_mem_fd_counts)
 	pinmem_request_set_mem_fd(req, -1);
 	CHECK_RET(pinmem_pin(&ctx, req, &handle), 0);
 	CHECK_EQ(asked.flags, 0);
+	pinmem_request_free(req);
 }
 
 TEST(the_shorthands_ask_for_the_same)
