@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-FileCopyrightText: 2026 The pinmem authors */
+#ifndef PINMEM_COMPAT_H
+#define PINMEM_COMPAT_H
+
+/*
+ * The only file that tests the kernel's version.  Each entry says what changed
+ * and when; the rest of the driver reads as for the newest kernel.
+ */
+
+#include <linux/mm.h>
+#include <linux/shmem_fs.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "pinmem needs Linux 6.1 or later"
+#endif
+
+/* 4c630f307455 and 0b295316b3a9 (6.5) took the vmas argument away. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define pin_user_pages(start, nr, flags, pages) \
+	pin_user_pages(start, nr, flags, pages, NULL)
+#define pin_user_pages_remote(mm, start, nr, flags, pages, locked) \
+	pin_user_pages_remote(mm, start, nr, flags, pages, NULL, locked)
+#endif
+
+/*
+ * Whether pin_user_pages_fast() may be left to fault in what is missing.  Since
+ * 6.3 it can drop mmap_lock while it waits for a page of a longterm pin; since
+ * 6.5 it does not grow a stack that lies above the address.
+ */
+static inline bool pinmem_fast_is_enough(void)
+{
+	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0);
+}
+
+/*
+ * 8ac268436e6d and a6e79df92e4a (6.5): GUP refuses longterm writable pins of
+ * shared file mappings whose filesystem tracks dirtying.
+ */
+static inline bool pinmem_gup_tracks_dirty(void)
+{
+	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0);
+}
+
+/* Since 6.6 shmem_mapping() is exported, and shmem_aops is not. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+static inline bool pinmem_mapping_is_shmem(struct address_space *mapping)
+{
+	return mapping->a_ops == &shmem_aops;
+}
+#else
+static inline bool pinmem_mapping_is_shmem(struct address_space *mapping)
+{
+	return shmem_mapping(mapping);
+}
+#endif
+
+/* 94688e8eb453 (6.3) replaced folio_pincount_ptr(). */
+static inline unsigned int pinmem_folio_pincount(struct folio *folio)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	return atomic_read(folio_pincount_ptr(folio));
+#else
+	return atomic_read(&folio->_pincount);
+#endif
+}
+
+/* 3c8e44c9b369 (6.12) made special huge entries. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+static inline bool pinmem_pmd_special(pmd_t pmd)
+{
+	return false;
+}
+
+static inline bool pinmem_pud_special(pud_t pud)
+{
+	return false;
+}
+#else
+#define pinmem_pmd_special pmd_special
+#define pinmem_pud_special pud_special
+#endif
+
+#endif /* PINMEM_COMPAT_H */

@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+/*
+ * The only caller of pin_user_pages*() and unpin_*().
+ *
+ * Where a huge leaf entry maps the memory, its first page is pinned and the
+ * entry is read again: if it still maps that page, one pin stands for all of
+ * the leaf.  Elsewhere pages are pinned one by one, a batch a call.
+ *
+ * The caller's own memory goes through pin_user_pages_fast(), which faults in
+ * what is missing and may drop mmap_lock while it waits.  Where the call cannot
+ * drop it (SLOW, remote, and before 6.3 longterm), what is missing is first
+ * faulted in with fixup_user_fault(), which can, and then pinned under the lock,
+ * a bounded number of pages a hold.
+ *
+ * A pin holds what the address shows.  So a read-only pin in a private mapping
+ * that can be written asks for FOLL_WRITE, which breaks copy-on-write first; and
+ * what is not the mapping's own page after that is refused, or noted where the
+ * mapping cannot be written.
+ */
+
+#include <linux/backing-dev.h>
+#include <linux/dax.h>
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/mmu_context.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "pinmem_compat.h"
+#include "pinmem_private.h"
+
+#define BATCH_PAGES	(PAGE_SIZE / sizeof(struct page *))
+#define BATCH_SMALL	16	/* on the stack */
+#define HOLD_PINS	512	/* pins made in one hold of mmap_lock */
+#define FAULT_TRIES	16	/* faults at one address without a pin */
+#define PIN_TRIES	8	/* while pages are on the move */
+#define REFS_MAX	(1 << 30)
+/* Below so many pages in all no reference count can come near REFS_MAX. */
+#define REFS_PAGES	(1UL << 19)
+
+/* What the mapping at an address asks of a pin. */
+struct rules {
+	unsigned int foll;
+	bool own_page;		/* must be anonymous: it can be written */
+	bool cow;		/* a private mapping */
+	unsigned long end;	/* to here */
+};
+
+static int fail_at(struct pinmem_gup *g, unsigned long addr, u32 why, int err)
+{
+	g->fail->why = why;
+	g->fail->addr = addr;
+	return err;
+}
+
+static bool writes(const struct pinmem_gup *g)
+{
+	return g->flags & PINMEM_PIN_WRITE;
+}
+
+static bool longterm(const struct pinmem_gup *g)
+{
+	return g->flags & PINMEM_PIN_LONGTERM;
+}
+
+/* Whether the filesystem of a shared mapping has to know of each write. */
+static bool tracks_dirty(struct address_space *mapping)
+{
+	return mapping && !pinmem_mapping_is_shmem(mapping) &&
+	       mapping_can_writeback(mapping);
+}
+
+static bool vma_tracks_dirty(struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_SHARED && vma->vm_file &&
+	       !is_vm_hugetlb_page(vma) &&
+	       tracks_dirty(vma->vm_file->f_mapping);
+}
+
+/* Whether a pin in this mapping is refused, and why.  Under mmap_lock. */
+static int vma_refuses(struct pinmem_gup *g, struct vm_area_struct *vma,
+		       unsigned long addr)
+{
+	if (!vma)
+		return fail_at(g, addr, PINMEM_WHY_UNMAPPED, -EFAULT);
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+		return fail_at(g, addr, PINMEM_WHY_SPECIAL, -EFAULT);
+	if (pinmem_vma_is_secretmem(vma))
+		return fail_at(g, addr, PINMEM_WHY_SECRETMEM, -EFAULT);
+	if (!(vma->vm_flags & VM_READ) ||
+	    (writes(g) && !(vma->vm_flags & VM_WRITE)) ||
+	    !arch_vma_access_permitted(vma, writes(g), false,
+				       g->mm != current->mm))
+		return fail_at(g, addr, PINMEM_WHY_ACCESS, -EACCES);
+	if (longterm(g) && vma_is_fsdax(vma))
+		return fail_at(g, addr, PINMEM_WHY_FSDAX, -EOPNOTSUPP);
+	if (longterm(g) && writes(g) && vma_tracks_dirty(vma))
+		return fail_at(g, addr, PINMEM_WHY_DIRTY_TRACKING, -EFAULT);
+	return 0;
+}
+
+/*
+ * Says why [addr, end) could not be pinned when GUP answered @err.  Under
+ * mmap_lock, with the mapping if there is one.
+ */
+static int explain(struct pinmem_gup *g, struct vm_area_struct *vma,
+		   unsigned long addr, unsigned long end, long err)
+{
+	int refused;
+
+	if (fatal_signal_pending(current))
+		return fail_at(g, addr, PINMEM_WHY_INTERRUPTED, -EINTR);
+	refused = vma_refuses(g, vma, addr);
+	if (refused)
+		return refused;
+	if (err == -EHWPOISON || pinmem_walk_poisoned(g->mm, addr))
+		return fail_at(g, addr, PINMEM_WHY_HWPOISON, -EHWPOISON);
+	if (err == -EBUSY || err == -EAGAIN)
+		return fail_at(g, addr, PINMEM_WHY_MIGRATE, -EBUSY);
+	if (err == -ENOMEM) {
+		if (longterm(g) && pinmem_walk_movable(g->mm, addr, end))
+			return fail_at(g, addr, PINMEM_WHY_MIGRATE, -EBUSY);
+		return fail_at(g, addr, PINMEM_WHY_NO_MEMORY, -ENOMEM);
+	}
+	return fail_at(g, addr, PINMEM_WHY_FAULT, -EFAULT);
+}
+
+/* Whether to try again: pages that had to move could not, but may soon. */
+static bool may_retry(const struct pinmem_gup *g, unsigned int *tries)
+{
+	if (g->fail->why != PINMEM_WHY_MIGRATE || ++*tries > PIN_TRIES)
+		return false;
+	schedule_timeout_killable(msecs_to_jiffies(1U << *tries));
+	return true;
+}
+
+static void rules_of(struct pinmem_gup *g, struct vm_area_struct *vma,
+		     struct rules *rules)
+{
+	rules->foll = longterm(g) ? FOLL_LONGTERM : 0;
+	rules->cow = is_cow_mapping(vma->vm_flags);
+	rules->own_page = rules->cow && vma->vm_flags & VM_WRITE;
+	if (writes(g) || rules->own_page)
+		rules->foll |= FOLL_WRITE;
+	rules->end = vma->vm_end;
+}
+
+/* Whether a page pinned just now must be given back, and why. */
+static int check_page(struct pinmem_gup *g, struct page *page,
+		      const struct rules *rules, bool many)
+{
+	struct folio *folio;
+
+	if (rules->cow && !PageAnon(page)) {
+		if (rules->own_page)
+			return PINMEM_WHY_COW_PENDING;
+		g->as_mapped = true;
+	}
+	folio = page_folio(page);
+	if (many && folio_ref_count(folio) > REFS_MAX)
+		return PINMEM_WHY_REFCOUNT;
+	if (!pinmem_gup_tracks_dirty() && longterm(g) && writes(g) &&
+	    !folio_test_anon(folio) && !folio_test_hugetlb(folio)) {
+		bool tracked;
+
+		rcu_read_lock();
+		tracked = tracks_dirty(READ_ONCE(folio->mapping));
+		rcu_read_unlock();
+		if (tracked)
+			return PINMEM_WHY_DIRTY_TRACKING;
+	}
+	return 0;
+}
+
+static int why_errno(u32 why)
+{
+	return why == PINMEM_WHY_REFCOUNT ? -EOVERFLOW : -EFAULT;
+}
+
+/* Checks what the rules ask to be checked of pages at @addr. */
+static int check_pages(struct pinmem_gup *g, unsigned long addr, long nr,
+		       const struct rules *rules)
+{
+	bool many = pinmem_account_total() >= REFS_PAGES;
+	int why;
+	long i;
+
+	if (!many && !rules->cow &&
+	    (pinmem_gup_tracks_dirty() || !longterm(g) || !writes(g)))
+		return 0;
+	for (i = 0; i < nr; i++) {
+		why = check_page(g, g->batch[i], rules, many);
+		if (why)
+			return fail_at(g, addr + i * PAGE_SIZE, why,
+				       why_errno(why));
+	}
+	return 0;
+}
+
+/* Puts @nr pages pinned at @addr into the store, or gives them back. */
+static int store_pages(struct pinmem_gup *g, unsigned long addr, long nr)
+{
+	unsigned long added;
+
+	if (!pinmem_runs_add_pages(&g->builder, g->batch, nr, &added))
+		return 0;
+	unpin_user_pages(g->batch + added, nr - added);
+	return fail_at(g, addr + added * PAGE_SIZE, PINMEM_WHY_NO_MEMORY,
+		       -ENOMEM);
+}
+
+/*
+ * One page is pinned at @addr.  Stores it for all of the leaf that maps it, up
+ * to @end, if there is one.  Returns the bytes that are pinned now.
+ */
+static long store_first(struct pinmem_gup *g, unsigned long addr,
+			unsigned long end, bool write)
+{
+	struct page *page = g->batch[0];
+	unsigned long pages = 1, pfn = page_to_pfn(page);
+	enum pinmem_kind kind = PINMEM_KIND_PAGES;
+	struct folio *folio = page_folio(page);
+	enum pinmem_entry entry;
+	struct pinmem_leaf leaf;
+
+	entry = pinmem_walk_leaf(g->mm, addr, write, &leaf);
+	if ((entry == PINMEM_ENTRY_PMD || entry == PINMEM_ENTRY_PUD) &&
+	    leaf.pfn == pfn &&
+	    pfn + leaf.pages <= folio_pfn(folio) + folio_nr_pages(folio)) {
+		kind = entry == PINMEM_ENTRY_PMD ? PINMEM_KIND_PMD :
+						   PINMEM_KIND_PUD;
+		pages = min(leaf.pages, (end - addr) >> PAGE_SHIFT);
+	}
+	if (pinmem_runs_add(&g->builder, pfn, pages, kind)) {
+		unpin_user_pages(g->batch, 1);
+		return fail_at(g, addr, PINMEM_WHY_NO_MEMORY, -ENOMEM);
+	}
+	return pages << PAGE_SHIFT;
+}
+
+/*
+ * Checks and stores @nr pages pinned at @addr; @first: one page that may stand
+ * for a leaf.  Returns the bytes that are pinned now.
+ */
+static long take(struct pinmem_gup *g, unsigned long addr, unsigned long end,
+		 long nr, bool first, const struct rules *rules)
+{
+	int err = check_pages(g, addr, nr, rules);
+
+	if (err) {
+		unpin_user_pages(g->batch, nr);
+		return err;
+	}
+	if (first)
+		return store_first(g, addr, end, rules->foll & FOLL_WRITE);
+	err = store_pages(g, addr, nr);
+	return err ? err : nr << PAGE_SHIFT;
+}
+
+static unsigned long batch_end(const struct pinmem_gup *g, unsigned long addr,
+			       unsigned long end)
+{
+	unsigned long stop = min(end, (addr & PMD_MASK) + PMD_SIZE);
+
+	return min(stop, addr + g->batch_nr * PAGE_SIZE);
+}
+
+/*
+ * The rules at @addr for a pin that does not write; those of a pin that writes
+ * follow from its flags.  A look-up that is wrong by the time of the pin is
+ * found by rules_hold().
+ */
+static int own_rules(struct pinmem_gup *g, unsigned long addr,
+		     struct rules *rules)
+{
+	struct vm_area_struct *vma;
+	int err;
+
+	if (writes(g)) {
+		rules->foll = FOLL_WRITE | (longterm(g) ? FOLL_LONGTERM : 0);
+		rules->own_page = false;
+		rules->cow = false;
+		rules->end = ULONG_MAX;
+		return 0;
+	}
+	if (mmap_read_lock_killable(g->mm))
+		return fail_at(g, addr, PINMEM_WHY_INTERRUPTED, -EINTR);
+	vma = vma_lookup(g->mm, addr);
+	err = vma_refuses(g, vma, addr);
+	if (!err)
+		rules_of(g, vma, rules);
+	mmap_read_unlock(g->mm);
+	return err;
+}
+
+static bool rules_hold(struct pinmem_gup *g, unsigned long addr,
+		       const struct rules *rules)
+{
+	struct vm_area_struct *vma;
+	struct rules now;
+	bool hold;
+
+	if (writes(g))
+		return true;
+	mmap_read_lock(g->mm);
+	vma = vma_lookup(g->mm, addr);
+	if (vma)
+		rules_of(g, vma, &now);
+	hold = vma && now.foll == rules->foll && now.cow == rules->cow &&
+	       now.own_page == rules->own_page && now.end >= rules->end;
+	mmap_read_unlock(g->mm);
+	return hold;
+}
+
+static int own_explain(struct pinmem_gup *g, unsigned long addr,
+		       unsigned long end, long err)
+{
+	int ret;
+
+	if (mmap_read_lock_killable(g->mm))
+		return fail_at(g, addr, PINMEM_WHY_INTERRUPTED, -EINTR);
+	ret = explain(g, vma_lookup(g->mm, addr), addr, end, err);
+	mmap_read_unlock(g->mm);
+	return ret;
+}
+
+/*
+ * Looks up what is at @addr and faults it in if GUP would have to, waiting
+ * without mmap_lock, which the caller holds for reading.  Returns to where the
+ * memory is ready then, and sets @first if that is a page that may stand for a
+ * leaf.  After many faults in vain GUP is left to find out why.
+ */
+static long make_ready(struct pinmem_gup *g, unsigned long addr,
+		       unsigned long end, struct rules *rules, bool *first)
+{
+	unsigned int tries = 0;
+
+	for (;;) {
+		struct vm_area_struct *vma = vma_lookup(g->mm, addr);
+		unsigned long ready, stop;
+		enum pinmem_entry entry;
+		struct pinmem_leaf leaf;
+		unsigned int flags = 0;
+		bool unlocked = false;
+		int err;
+
+		err = vma_refuses(g, vma, addr);
+		if (err)
+			return err;
+		rules_of(g, vma, rules);
+		stop = batch_end(g, addr, min(end, rules->end));
+		entry = pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
+					 &leaf);
+		*first = entry != PINMEM_ENTRY_TABLE;
+		if (entry == PINMEM_ENTRY_PMD || entry == PINMEM_ENTRY_PUD ||
+		    tries++ == FAULT_TRIES)
+			return addr + PAGE_SIZE;
+		if (entry == PINMEM_ENTRY_TABLE) {
+			ready = pinmem_walk_absent(g->mm, addr, stop,
+						   rules->foll & FOLL_WRITE);
+			if (ready > addr)
+				return ready;
+		}
+		if (rules->foll & FOLL_WRITE)
+			flags |= FAULT_FLAG_WRITE;
+		if (g->mm != current->mm)
+			flags |= FAULT_FLAG_REMOTE;
+		err = fixup_user_fault(g->mm, addr, flags, &unlocked);
+		if (err)
+			return explain(g, vma_lookup(g->mm, addr), addr,
+				       addr + PAGE_SIZE, err);
+	}
+}
+
+/* As make_ready(), where pin_user_pages_fast() does not do it well itself. */
+static long fast_ready(struct pinmem_gup *g, unsigned long addr,
+		       unsigned long end)
+{
+	struct rules rules;
+	long ready;
+	bool first;
+
+	if (mmap_read_lock_killable(g->mm))
+		return fail_at(g, addr, PINMEM_WHY_INTERRUPTED, -EINTR);
+	ready = make_ready(g, addr, end, &rules, &first);
+	mmap_read_unlock(g->mm);
+	return ready;
+}
+
+/* Pins a piece of the caller's own memory.  Returns the bytes pinned. */
+static long fast_piece(struct pinmem_gup *g, unsigned long addr,
+		       unsigned long end, const struct rules *rules)
+{
+	struct pinmem_leaf leaf;
+	long stop = end, n;
+	bool first;
+
+	if (!pinmem_fast_is_enough()) {
+		stop = fast_ready(g, addr, end);
+		if (stop < 0)
+			return stop;
+	}
+	first = pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
+				 &leaf) != PINMEM_ENTRY_TABLE;
+	stop = first ? addr + PAGE_SIZE : batch_end(g, addr, stop);
+	n = pin_user_pages_fast(addr, (stop - addr) >> PAGE_SHIFT, rules->foll,
+				g->batch);
+	if (n <= 0)
+		return own_explain(g, addr, stop, n);
+	if (!rules_hold(g, addr, rules)) {
+		unpin_user_pages(g->batch, n);
+		return fail_at(g, addr, PINMEM_WHY_CHANGING, -EBUSY);
+	}
+	return take(g, addr, end, n, first, rules);
+}
+
+/* The caller's own memory. */
+static int gup_fast(struct pinmem_gup *g, unsigned long addr, unsigned long end)
+{
+	struct rules rules = { };
+	unsigned int tries = 0;
+	long n;
+
+	while (addr < end) {
+		if (fatal_signal_pending(current))
+			return fail_at(g, addr, PINMEM_WHY_INTERRUPTED, -EINTR);
+		cond_resched();
+		if (addr >= rules.end) {
+			n = own_rules(g, addr, &rules);
+			if (n)
+				return n;
+		}
+		n = fast_piece(g, addr, min(end, rules.end), &rules);
+		if (n > 0) {
+			tries = 0;
+			addr += n;
+			continue;
+		}
+		if (!may_retry(g, &tries))
+			return n;
+		rules.end = 0;
+	}
+	return 0;
+}
+
+/* Pins up to @nr pages under mmap_lock, by the call that the flags name. */
+static long pin_under_lock(struct pinmem_gup *g, unsigned long addr, long nr,
+			   unsigned int foll)
+{
+	if (g->flags & PINMEM_PIN_REMOTE)
+		return pin_user_pages_remote(g->mm, addr, nr, foll, g->batch,
+					     NULL);
+	return pin_user_pages(addr, nr, foll, g->batch);
+}
+
+/* Pins from *addr on, in one hold of mmap_lock. */
+static int locked_hold(struct pinmem_gup *g, unsigned long *addr,
+		       unsigned long end)
+{
+	long ready, n, left = HOLD_PINS;
+	unsigned int lost = 0;
+	struct rules rules;
+	bool first;
+
+	while (*addr < end && left > 0) {
+		ready = make_ready(g, *addr, end, &rules, &first);
+		if (ready < 0)
+			return ready;
+		n = pin_under_lock(g, *addr, first ? 1 :
+				   min(left, (long)(ready - *addr) >> PAGE_SHIFT),
+				   rules.foll);
+		if (n == -EFAULT && ++lost < FAULT_TRIES)
+			continue;
+		if (n <= 0)
+			return explain(g, vma_lookup(g->mm, *addr), *addr,
+				       ready, n);
+		left -= n;
+		n = take(g, *addr, min(end, rules.end), n, first, &rules);
+		if (n < 0)
+			return n;
+		*addr += n;
+		lost = 0;
+	}
+	return 0;
+}
+
+/* Another process's memory, or the caller's own by the slow way. */
+static int gup_locked(struct pinmem_gup *g, unsigned long addr,
+		      unsigned long end)
+{
+	unsigned int tries = 0;
+	unsigned long from;
+	int err;
+
+	while (addr < end) {
+		if (fatal_signal_pending(current))
+			return fail_at(g, addr, PINMEM_WHY_INTERRUPTED, -EINTR);
+		if (atomic_read(&g->mm->mm_users) == 1 && g->mm != current->mm)
+			return fail_at(g, addr, PINMEM_WHY_TARGET_GONE, -ESRCH);
+		cond_resched();
+		if (mmap_read_lock_killable(g->mm))
+			return fail_at(g, addr, PINMEM_WHY_INTERRUPTED, -EINTR);
+		from = addr;
+		err = locked_hold(g, &addr, end);
+		mmap_read_unlock(g->mm);
+		if (addr != from)
+			tries = 0;
+		if (err && !may_retry(g, &tries))
+			return err;
+	}
+	return 0;
+}
+
+/*
+ * Pins all ranges of the pin, whose target is @mm.  On failure nothing is
+ * pinned, and @fail says why.
+ */
+int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
+	       struct pinmem_fail *fail)
+{
+	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
+	struct page *small[BATCH_SMALL];
+	struct pinmem_gup g = {
+		.mm = mm, .flags = pin->flags, .fail = fail,
+		.batch = small, .batch_nr = BATCH_SMALL,
+	};
+	bool locked = pin->flags & (PINMEM_PIN_REMOTE | PINMEM_PIN_SLOW);
+	struct page **batch = NULL;
+	int err = 0;
+	u32 i;
+
+	if (pin->pages > BATCH_SMALL)
+		batch = (struct page **)__get_free_page(GFP_KERNEL);
+	if (batch) {
+		g.batch = batch;
+		g.batch_nr = BATCH_PAGES;
+	}
+	pinmem_runs_start(&g.builder, &pin->runs);
+	for (i = 0; i < pin->nr_ranges && !err; i++) {
+		unsigned long addr = range[i].addr & PAGE_MASK;
+		unsigned long end = PAGE_ALIGN(range[i].addr + range[i].len);
+
+		fail->range = i;
+		err = locked ? gup_locked(&g, addr, end) :
+			       gup_fast(&g, addr, end);
+	}
+	pinmem_runs_finish(&g.builder);
+	free_page((unsigned long)batch);
+	if (err)
+		pinmem_gup_release(&pin->runs, false);
+	else if (g.as_mapped)
+		pin->info |= PINMEM_INFO_AS_MAPPED;
+	return err;
+}
+
+/* Gives back all pins of the runs, and the runs.  Cannot fail. */
+void pinmem_gup_release(struct pinmem_runs *runs, bool dirty)
+{
+	struct page *small[BATCH_SMALL], **batch = small, **large = NULL;
+	unsigned long nr = 0, max = BATCH_SMALL;
+	struct pinmem_runs_iter it;
+	bool more;
+
+	if (runs->nr > 1)
+		large = (struct page **)__get_free_page(GFP_KERNEL |
+							__GFP_NOWARN);
+	if (large) {
+		batch = large;
+		max = BATCH_PAGES;
+	}
+	for (more = pinmem_runs_first(&it, runs); more;
+	     more = pinmem_runs_next(&it)) {
+		unsigned long mask = pinmem_kind_pages(it.run.kind) - 1;
+		unsigned long pfn = it.run.pfn, end = pfn + it.run.pages;
+
+		for (; pfn < end; pfn = (pfn | mask) + 1) {
+			batch[nr++] = pfn_to_page(pfn);
+			if (nr < max)
+				continue;
+			unpin_user_pages_dirty_lock(batch, nr, dirty);
+			nr = 0;
+			cond_resched();
+		}
+	}
+	unpin_user_pages_dirty_lock(batch, nr, dirty);
+	free_page((unsigned long)large);
+	pinmem_runs_free(runs);
+}

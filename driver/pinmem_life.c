@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+/*
+ * How pins are made and how they end.
+ *
+ * Making: check, charge, take a handle, copy the success reply, pin, publish.
+ * No user memory is touched while pages are pinned that nobody can see: the
+ * reply may lie on a page that never comes.  So the reply is copied first, and
+ * overwritten if pinning fails; its handle means nothing then.
+ *
+ * Ending: whoever sets pin->end gives back pages and charges, once.  That may
+ * wait for a folio lock, so an end that nobody asked for is a work item of its
+ * own.
+ */
+
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+#include "pinmem_private.h"
+
+#define CREATE_TRACE_POINTS
+#include "pinmem_trace.h"
+
+static void end_work(struct work_struct *work);
+
+static int fail(struct pinmem_fail *fail, u32 why, int err)
+{
+	fail->why = why;
+	return err;
+}
+
+/* Checks a range and adds its pages. */
+static int check_range(const struct pinmem_ioc_range *range, u32 index,
+		       unsigned long *pages, struct pinmem_fail *f)
+{
+	u64 end, nr;
+
+	f->range = index;
+	f->addr = range->addr;
+	if (!range->len || check_add_overflow(range->addr, range->len, &end) ||
+	    check_add_overflow(end, (u64)PAGE_SIZE - 1, &end))
+		return fail(f, PINMEM_WHY_BAD_RANGE, -EINVAL);
+	end &= PAGE_MASK;
+	if (end > TASK_SIZE_MAX)
+		return fail(f, PINMEM_WHY_UNMAPPED, -EFAULT);
+	nr = (end - (range->addr & PAGE_MASK)) >> PAGE_SHIFT;
+	if (check_add_overflow(*pages, (unsigned long)nr, pages))
+		return fail(f, PINMEM_WHY_BAD_RANGE, -EINVAL);
+	return 0;
+}
+
+/* Whether every range begins behind the pages of the one before. */
+static bool is_ordered(const struct pinmem_pin *pin)
+{
+	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
+	u32 i;
+
+	for (i = 1; i < pin->nr_ranges; i++)
+		if ((range[i].addr & PAGE_MASK) <
+		    PAGE_ALIGN(range[i - 1].addr + range[i - 1].len))
+			return false;
+	return true;
+}
+
+/* Copies the ranges in, checks them, and counts their pages. */
+static int copy_ranges(struct pinmem_pin *pin, const struct pinmem_ioc_pin *arg,
+		       struct pinmem_fail *f)
+{
+	struct pinmem_ioc_range *ranges = &pin->range;
+	u32 i;
+	int err;
+
+	if (!arg->nr_ranges || arg->range_size < sizeof(*ranges))
+		return -EINVAL;
+	err = pinmem_account_ranges(arg->nr_ranges, f);
+	if (err)
+		return err;
+	if (arg->nr_ranges > 1) {
+		ranges = kvmalloc_array(arg->nr_ranges, sizeof(*ranges),
+					GFP_KERNEL_ACCOUNT);
+		if (!ranges)
+			return fail(f, PINMEM_WHY_NO_MEMORY, -ENOMEM);
+		pin->ranges = ranges;
+	}
+	pin->nr_ranges = arg->nr_ranges;
+	for (i = 0; i < arg->nr_ranges; i++) {
+		err = pinmem_get_element(&ranges[i], sizeof(*ranges),
+					 arg->ranges, i, arg->range_size);
+		if (err)
+			return err;
+		err = check_range(&ranges[i], i, &pin->pages, f);
+		if (err)
+			return err;
+	}
+	f->range = 0;
+	f->addr = 0;
+	pin->ordered = is_ordered(pin);
+	return 0;
+}
+
+static int check_flags(const struct pinmem_ioc_pin *arg, struct pinmem_fail *f)
+{
+	if (arg->flags & ~PINMEM_PIN_FLAGS || arg->__reserved ||
+	    arg->__reserved2[0] || arg->__reserved2[1])
+		return -EOPNOTSUPP;
+	if (!(arg->flags & PINMEM_PIN_REMOTE) && arg->mem_fd)
+		return -EINVAL;
+	if (arg->flags & PINMEM_PIN_KEEP && !(arg->flags & PINMEM_PIN_LONGTERM))
+		return fail(f, PINMEM_WHY_KEEP_SHORT, -EINVAL);
+	return 0;
+}
+
+/* The address space to pin, with a use count. */
+static struct mm_struct *target(struct pinmem_file *file,
+				const struct pinmem_ioc_pin *arg,
+				struct pinmem_fail *f)
+{
+	if (current->mm != file->mm)
+		return ERR_PTR(fail(f, PINMEM_WHY_WRONG_MM, -EXDEV));
+	if (arg->flags & PINMEM_PIN_REMOTE)
+		return pinmem_target_get(arg->mem_fd,
+					 arg->flags & PINMEM_PIN_WRITE,
+					 &f->why);
+	mmget(current->mm);
+	return current->mm;
+}
+
+/* Finds or makes what the pin stands in, and charges for it. */
+static int enter(struct pinmem_pin *pin, struct mm_struct *mm,
+		 struct pinmem_fail *f)
+{
+	struct pinmem_mm *pm = pinmem_mm_watch(mm);
+
+	if (IS_ERR(pm)) {
+		f->why = PTR_ERR(pm) == -ENOMEM ? PINMEM_WHY_NO_MEMORY :
+						  PINMEM_WHY_INTERRUPTED;
+		return PTR_ERR(pm);
+	}
+	pin->pm = pm;
+	return pinmem_account_charge(pin, mm, f);
+}
+
+/*
+ * The first half of making a pin, up to its charges and its handle.  The caller
+ * goes on with pinmem_make_pin() or pinmem_make_abort().
+ */
+struct pinmem_pin *pinmem_make(struct pinmem_file *file,
+			       const struct pinmem_ioc_pin *arg,
+			       struct pinmem_fail *f)
+{
+	struct pinmem_pin *pin;
+	struct mm_struct *mm;
+	int err;
+
+	err = check_flags(arg, f);
+	if (err)
+		return ERR_PTR(err);
+	pin = pinmem_pin_alloc();
+	if (!pin)
+		return ERR_PTR(fail(f, PINMEM_WHY_NO_MEMORY, -ENOMEM));
+	pin->flags = arg->flags;
+	pin->maker = file->id;
+	err = copy_ranges(pin, arg, f);
+	if (err)
+		goto err_put;
+	mm = target(file, arg, f);
+	if (IS_ERR(mm)) {
+		err = PTR_ERR(mm);
+		goto err_put;
+	}
+	err = enter(pin, mm, f);
+	if (err) {
+		mmput_async(mm);
+		goto err_put;
+	}
+	return pin;
+
+err_put:
+	pinmem_pin_put(pin);
+	return ERR_PTR(err);
+}
+
+static struct mm_struct *pin_mm(const struct pinmem_pin *pin)
+{
+	return pin->pm->mn.mm;
+}
+
+/* Ends the making of a pin that has no pages. */
+void pinmem_make_abort(struct pinmem_pin *pin)
+{
+	struct mm_struct *mm = pin_mm(pin);
+
+	pinmem_account_uncharge(pin, mm);
+	pinmem_account_forget(pin);
+	mmput_async(mm);
+	pinmem_pin_put(pin);
+}
+
+/*
+ * The second half: pins, and publishes, which cannot fail.  On failure the pin
+ * is gone.
+ */
+int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
+		    struct pinmem_fail *f)
+{
+	struct mm_struct *mm = pin_mm(pin);
+	int err;
+
+	err = pinmem_gup(pin, mm, f);
+	trace_pinmem_pin(pin, err);
+	if (err) {
+		pinmem_make_abort(pin);
+		return err;
+	}
+	INIT_WORK(&pin->work, end_work);
+	if (pin->flags & PINMEM_PIN_KEEP)
+		__module_get(THIS_MODULE);
+	pinmem_mm_add(pin->pm, pin);
+	pinmem_pin_publish(pin, file);
+	pinmem_pin_put(pin);
+	/* If its last user is gone, the pin is told through its pinmem_mm. */
+	mmput_async(mm);
+	return 0;
+}
+
+/* Gives back what the pin holds.  The caller set pin->end. */
+static void give_back(struct pinmem_pin *pin)
+{
+	trace_pinmem_unpin(pin, pin->end);
+	pinmem_mm_del(pin->pm, pin);
+	pinmem_gup_release(&pin->runs, pin->flags & PINMEM_PIN_WRITE);
+	pinmem_account_uncharge(pin, pin_mm(pin));
+	smp_store_mb(pin->gone, true);
+	wake_up_var(&pin->gone);
+}
+
+/* The handle is taken away: the last of the pin.  Drops the index's reference. */
+static void forget(struct pinmem_pin *pin)
+{
+	bool keep = pin->flags & PINMEM_PIN_KEEP;
+
+	pinmem_account_forget(pin);
+	pinmem_pin_put(pin);
+	if (keep)
+		module_put(THIS_MODULE);
+}
+
+static bool end_begin(struct pinmem_pin *pin, enum pinmem_end why)
+{
+	return !cmpxchg(&pin->end, PINMEM_END_NONE, why);
+}
+
+static void end_work(struct work_struct *work)
+{
+	struct pinmem_pin *pin = container_of(work, struct pinmem_pin, work);
+
+	give_back(pin);
+	if (pin->flags & PINMEM_PIN_KEEP && pinmem_pin_erase(pin))
+		forget(pin);
+	pinmem_pin_put(pin);
+}
+
+/* The target of the pin died.  It ends soon after. */
+void pinmem_target_died(struct pinmem_pin *pin)
+{
+	if (!end_begin(pin, PINMEM_END_TARGET))
+		return;
+	pinmem_pin_get(pin);
+	pinmem_mm_queue(&pin->work);
+}
+
+/*
+ * Ends a pin whose handle the caller erased.  When it returns pages and charges
+ * are back, unless @wait is off and somebody else is at it.
+ */
+static void end(struct pinmem_pin *pin, enum pinmem_end why, bool wait)
+{
+	if (end_begin(pin, why))
+		give_back(pin);
+	else if (wait)
+		wait_var_event_killable(&pin->gone,
+					smp_load_acquire(&pin->gone));
+	forget(pin);
+}
+
+/* UNPIN; -ENOENT: another call took the handle away first. */
+int pinmem_end(struct pinmem_pin *pin, enum pinmem_end why)
+{
+	if (!pinmem_pin_erase(pin))
+		return -ENOENT;
+	end(pin, why, true);
+	return 0;
+}
+
+/* The file is closed for good. */
+void pinmem_end_owned(struct pinmem_file *file)
+{
+	struct pinmem_pin *pin;
+
+	while ((pin = pinmem_pin_take_owned(file))) {
+		end(pin, PINMEM_END_CLOSE, false);
+		cond_resched();
+	}
+}

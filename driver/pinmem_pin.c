@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+/*
+ * The pin as an object: its references, the index of all pins by handle, and
+ * who may use one.
+ *
+ * The index is a red-black tree under a spinlock, read under RCU alone: a
+ * look-up that meets a rotation may miss, which the sequence count tells.
+ */
+
+#include <linux/mm.h>
+#include <linux/seqlock.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/user_namespace.h>
+
+#include "pinmem_private.h"
+
+static DEFINE_SPINLOCK(index_lock);
+static seqcount_spinlock_t index_seq =
+	SEQCNT_SPINLOCK_ZERO(index_seq, &index_lock);
+static struct rb_root index_root = RB_ROOT;
+static atomic64_t pin_last;
+static struct kmem_cache *pin_cache;
+
+static_assert(sizeof(struct pinmem_pin) <= 256 ||
+	      IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || IS_ENABLED(CONFIG_LOCKDEP));
+
+int pinmem_pin_init(void)
+{
+	pin_cache = kmem_cache_create("pinmem_pin", sizeof(struct pinmem_pin),
+				      0, SLAB_ACCOUNT, NULL);
+	return pin_cache ? 0 : -ENOMEM;
+}
+
+void pinmem_pin_exit(void)
+{
+	rcu_barrier();
+	kmem_cache_destroy(pin_cache);
+}
+
+struct pinmem_pin *pinmem_pin_alloc(void)
+{
+	struct pinmem_pin *pin = kmem_cache_zalloc(pin_cache, GFP_KERNEL);
+
+	if (!pin)
+		return NULL;
+	RB_CLEAR_NODE(&pin->node);
+	RB_CLEAR_NODE(&pin->span.rb);
+	INIT_LIST_HEAD(&pin->in_file);
+	refcount_set(&pin->ref, 1);
+	pin->handle = atomic64_inc_return(&pin_last);
+	pin->made = ktime_get_boottime_ns();
+	pin->cred = get_current_cred();
+	pin->owner = get_pid(task_tgid(current));
+	get_task_comm(pin->comm, current->group_leader);
+	return pin;
+}
+
+static void pin_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(pin_cache, container_of(rcu, struct pinmem_pin, rcu));
+}
+
+void pinmem_pin_get(struct pinmem_pin *pin)
+{
+	refcount_inc(&pin->ref);
+}
+
+void pinmem_pin_put(struct pinmem_pin *pin)
+{
+	if (!refcount_dec_and_test(&pin->ref))
+		return;
+	if (pin->nr_ranges > 1)
+		kvfree(pin->ranges);
+	if (pin->pm)
+		pinmem_mm_put(pin->pm);
+	put_pid(pin->owner);
+	put_cred(pin->cred);
+	call_rcu(&pin->rcu, pin_free_rcu);
+}
+
+/* Makes the pin known by its handle, and takes a reference. */
+void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file)
+{
+	struct rb_node **link = &index_root.rb_node, *parent = NULL;
+
+	pinmem_pin_get(pin);
+	spin_lock(&index_lock);
+	while (*link) {
+		parent = *link;
+		if (pin->handle <
+		    rb_entry(parent, struct pinmem_pin, node)->handle)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	write_seqcount_begin(&index_seq);
+	rb_link_node_rcu(&pin->node, parent, link);
+	rb_insert_color(&pin->node, &index_root);
+	write_seqcount_end(&index_seq);
+	if (!(pin->flags & PINMEM_PIN_KEEP))
+		list_add_tail(&pin->in_file, &file->pins);
+	spin_unlock(&index_lock);
+}
+
+static void index_erase(struct pinmem_pin *pin)
+{
+	lockdep_assert_held(&index_lock);
+	write_seqcount_begin(&index_seq);
+	rb_erase(&pin->node, &index_root);
+	write_seqcount_end(&index_seq);
+	RB_CLEAR_NODE(&pin->node);
+	list_del_init(&pin->in_file);
+}
+
+/*
+ * Takes the handle away; true: this call did it, and the caller now holds the
+ * index's reference.
+ */
+bool pinmem_pin_erase(struct pinmem_pin *pin)
+{
+	bool erased;
+
+	spin_lock(&index_lock);
+	erased = !RB_EMPTY_NODE(&pin->node);
+	if (erased)
+		index_erase(pin);
+	spin_unlock(&index_lock);
+	return erased;
+}
+
+/* Erases one pin that the file owns, as pinmem_pin_erase(); NULL: none left. */
+struct pinmem_pin *pinmem_pin_take_owned(struct pinmem_file *file)
+{
+	struct pinmem_pin *pin;
+
+	spin_lock(&index_lock);
+	pin = list_first_entry_or_null(&file->pins, struct pinmem_pin, in_file);
+	if (pin)
+		index_erase(pin);
+	spin_unlock(&index_lock);
+	return pin;
+}
+
+/* The pin with the lowest handle of at least @handle, or a miss. */
+static struct pinmem_pin *index_find_from(u64 handle)
+{
+	struct rb_node *node = rcu_dereference_raw(index_root.rb_node);
+	struct pinmem_pin *found = NULL;
+
+	while (node) {
+		struct pinmem_pin *pin = rb_entry(node, struct pinmem_pin, node);
+
+		if (pin->handle < handle) {
+			node = rcu_dereference_raw(node->rb_right);
+			continue;
+		}
+		found = pin;
+		if (pin->handle == handle)
+			break;
+		node = rcu_dereference_raw(node->rb_left);
+	}
+	return found;
+}
+
+/* As above, with a reference.  Ends: a writer that fails it has got on. */
+struct pinmem_pin *pinmem_pin_lookup_from(u64 handle)
+{
+	struct pinmem_pin *pin;
+	unsigned int seq;
+
+	rcu_read_lock();
+	do {
+		seq = read_seqcount_begin(&index_seq);
+		pin = index_find_from(handle);
+		if (read_seqcount_retry(&index_seq, seq))
+			continue;
+		if (!pin || refcount_inc_not_zero(&pin->ref))
+			break;
+	} while (true);
+	rcu_read_unlock();
+	return pin;
+}
+
+/* The pin with this handle, with a reference, or NULL. */
+struct pinmem_pin *pinmem_pin_lookup(u64 handle)
+{
+	struct pinmem_pin *pin = pinmem_pin_lookup_from(handle);
+
+	if (pin && pin->handle != handle) {
+		pinmem_pin_put(pin);
+		return NULL;
+	}
+	return pin;
+}
+
+/* Changes whenever a pin comes or goes; never 0. */
+unsigned int pinmem_pin_generation(void)
+{
+	return raw_read_seqcount(&index_seq) | 1;
+}
+
+/* Whether the pin was made by the user of these credentials. */
+bool pinmem_pin_visible(const struct pinmem_pin *pin, const struct cred *cred)
+{
+	return uid_eq(pin->cred->euid, cred->euid) &&
+	       pin->cred->user_ns == cred->user_ns;
+}
+
+/* Whether the caller, through this file, may use it without being an admin. */
+bool pinmem_pin_own(const struct pinmem_pin *pin, const struct pinmem_file *file)
+{
+	return pin->maker == file->id ||
+	       pinmem_pin_visible(pin, current_cred());
+}
+
+/* Whether the caller, through this file, may end it and ask about it. */
+bool pinmem_pin_may(const struct pinmem_pin *pin, const struct pinmem_file *file)
+{
+	return pinmem_pin_own(pin, file) || capable(CAP_SYS_ADMIN);
+}
+
+/* A process's number in @pids; 0: it is gone, or not seen there. */
+static pid_t pid_shown(struct pid *pid, struct pid_namespace *pids, bool *gone)
+{
+	struct task_struct *task;
+
+	rcu_read_lock();
+	task = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
+	*gone = !task;
+	rcu_read_unlock();
+	return *gone ? 0 : pid_nr_ns(pid, pids);
+}
+
+/* What a reader in these namespaces is told; all of info's out_ but ranges. */
+void pinmem_pin_info(const struct pinmem_pin *pin, struct user_namespace *ns,
+		     struct pid_namespace *pids, struct pinmem_ioc_info *info)
+{
+	bool live = !READ_ONCE(pin->end);
+	bool gone;
+
+	info->out_target_pid = pid_shown(pin->pm->target, pids, &gone);
+	info->out_owner_pid = pid_shown(pin->owner, pids, &gone);
+	info->out_info_flags = pin->info | (gone ? PINMEM_INFO_OWNER_GONE : 0);
+	info->out_ranges = pin->nr_ranges;
+	info->out_flags = pin->flags;
+	info->out_state = live ? PINMEM_STATE_LIVE : PINMEM_STATE_ENDED;
+	info->out_end = READ_ONCE(pin->end);
+	info->out_owner_uid = from_kuid_munged(ns, pin->cred->euid);
+	memcpy(info->out_owner_comm, pin->comm, PINMEM_COMM_LEN);
+	memcpy(info->out_target_comm, pin->pm->comm, PINMEM_COMM_LEN);
+	info->out_bytes = live ? (u64)pin->pages << PAGE_SHIFT : 0;
+	info->out_runs = live ? READ_ONCE(pin->runs.nr) : 0;
+	info->out_age_ns = ktime_get_boottime_ns() - pin->made;
+}

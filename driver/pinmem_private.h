@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-FileCopyrightText: 2026 The pinmem authors */
+#ifndef PINMEM_PRIVATE_H
+#define PINMEM_PRIVATE_H
+
+#include <linux/cred.h>
+#include <linux/interval_tree.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pid.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+#include <linux/pinmem.h>
+
+/*
+ * The rooms of the house, top to bottom; a lower one never calls a higher one:
+ *
+ *	main, genl	the module, the device, the netlink family
+ *	ioctl		the table of commands
+ *	query		is this DMA-pinned?
+ *	life		makes pins and ends them, and sees their targets die
+ *	target		whose memory
+ *	account		charges and limits
+ *	gup		the one caller of pin_user_pages*() and unpin_*()
+ *	walk		the one reader of page tables
+ *	runs		the compact store
+ *	pin		the object: index, references, who may use it
+ *	mm		an address space with pins: its pins, and that it dies
+ *
+ * Locks, outermost first: mmap_lock, pinmem_mm.lock, and then one of the index
+ * lock, the account lock and the lock of the table of pinmem_mm.  All but
+ * mmap_lock are spinlocks that are held for a few lines.  None is held while
+ * pages are pinned or unpinned.
+ */
+
+/* Why a call failed, for its reply. */
+struct pinmem_fail {
+	u32 why;
+	u32 range;
+	u64 addr;
+	u64 limit;
+	u64 use;
+	u64 need;
+};
+
+#define PINMEM_PIN_FLAGS	(PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM | \
+				 PINMEM_PIN_KEEP | PINMEM_PIN_SLOW | \
+				 PINMEM_PIN_REMOTE)
+
+/*
+ * Elements of arrays in user memory, which may be smaller or larger than ours:
+ * what we do not know must be zero on the way in, and is on the way out.
+ */
+static inline int pinmem_get_element(void *dst, size_t size, u64 array,
+				     u32 index, u32 element_size)
+{
+	if (element_size > PAGE_SIZE)
+		return -E2BIG;
+	return copy_struct_from_user(dst, size, u64_to_user_ptr(array) +
+				     (u64)index * element_size, element_size);
+}
+
+static inline int pinmem_put_element(u64 array, u32 index, u32 element_size,
+				     const void *src, size_t size)
+{
+	void __user *to = u64_to_user_ptr(array) + (u64)index * element_size;
+
+	if (copy_to_user(to, src, size) ||
+	    clear_user(to + size, element_size - size))
+		return -EFAULT;
+	return 0;
+}
+
+/* An open device file. */
+struct pinmem_file {
+	u64 id;				/* never used again */
+	struct mm_struct *mm;		/* that opened it; holds the struct */
+	struct list_head pins;		/* it owns; under the index lock */
+};
+
+/*
+ * pinmem_runs.c
+ *
+ * A run is a u64: the first PFN, a number of pages, and how they are pinned.
+ * Up to one run stands in the struct, more in full pages that are chained
+ * through page->private and an array for the rest: 8 bytes a run.
+ */
+enum pinmem_kind {
+	PINMEM_KIND_PAGES,	/* every page by a pin of its own */
+	PINMEM_KIND_PMD,	/* every PMD leaf by one pin */
+	PINMEM_KIND_PUD,	/* every PUD leaf by one pin */
+};
+
+struct pinmem_run {
+	unsigned long pfn;
+	unsigned long pages;
+	enum pinmem_kind kind;
+};
+
+struct pinmem_runs {
+	struct page *chunks;		/* full pages of runs */
+	union {
+		u64 one;		/* if nr == 1 */
+		u64 *rest;		/* nr % PINMEM_RUNS_CHUNK of them */
+	};
+	unsigned long nr;
+};
+
+#define PINMEM_RUNS_CHUNK	(PAGE_SIZE / sizeof(u64))
+
+struct pinmem_runs_builder {
+	struct pinmem_runs *runs;
+	struct page *last;		/* chunk being filled */
+	unsigned long fill;		/* runs in it */
+	struct pinmem_run run;		/* the current one */
+};
+
+struct pinmem_runs_iter {
+	const struct pinmem_runs *runs;
+	struct page *chunk;		/* NULL: in the rest */
+	unsigned long left;		/* runs from here on */
+	unsigned int index;		/* in the chunk or the rest */
+	unsigned long first;		/* pages before the current run */
+	struct pinmem_run run;		/* the current one */
+};
+
+unsigned long pinmem_kind_pages(enum pinmem_kind kind);
+void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs);
+int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
+		    unsigned long pages, enum pinmem_kind kind);
+int pinmem_runs_add_pages(struct pinmem_runs_builder *b, struct page **pages,
+			  unsigned long nr, unsigned long *added);
+void pinmem_runs_finish(struct pinmem_runs_builder *b);
+void pinmem_runs_free(struct pinmem_runs *runs);
+bool pinmem_runs_first(struct pinmem_runs_iter *it,
+		       const struct pinmem_runs *runs);
+bool pinmem_runs_next(struct pinmem_runs_iter *it);
+
+/*
+ * pinmem_pin.c
+ *
+ * References: the index, the interval tree of its pinmem_mm, a queued work, and
+ * whoever looked it up hold one each.
+ *
+ * pin->end is set once, by who ends it; that one gives back pages and charges
+ * (pinmem_life.c) and then sets pin->gone.  The handle goes when it is erased
+ * from the index, which one caller does: at once for UNPIN, close and KEEP
+ * pins; else the pin stays to be read.
+ */
+struct pinmem_pin {
+	struct rb_node node;			/* index; under its lock */
+	struct interval_tree_node span;		/* of its mm; under mm's lock */
+	struct list_head in_file;		/* under the index lock */
+	u64 handle;
+	u64 maker;				/* pinmem_file.id */
+	const struct cred *cred;		/* of the maker */
+	struct pid *owner;			/* the maker */
+	struct pinmem_mm *pm;
+	struct pinmem_user *account;
+	u64 made;				/* CLOCK_BOOTTIME, ns */
+	unsigned long pages;			/* pinned and charged */
+	union {
+		struct pinmem_ioc_range range;	/* if nr_ranges == 1 */
+		struct pinmem_ioc_range *ranges;
+	};
+	struct pinmem_runs runs;		/* until gone */
+	union {
+		struct work_struct work;
+		struct rcu_head rcu;
+	};
+	refcount_t ref;
+	u32 nr_ranges;
+	u16 flags;				/* enum pinmem_pin_flags */
+	u8 info;				/* enum pinmem_info_flags */
+	u8 end;					/* enum pinmem_end */
+	bool charged;				/* in user_struct.locked_vm */
+	bool gone;				/* pages and charges are back */
+	bool ordered;				/* ranges rise, no overlap */
+	char comm[PINMEM_COMM_LEN];
+};
+
+static inline const struct pinmem_ioc_range *
+pinmem_pin_ranges(const struct pinmem_pin *pin)
+{
+	return pin->nr_ranges == 1 ? &pin->range : pin->ranges;
+}
+
+int pinmem_pin_init(void);
+void pinmem_pin_exit(void);
+struct pinmem_pin *pinmem_pin_alloc(void);
+void pinmem_pin_get(struct pinmem_pin *pin);
+void pinmem_pin_put(struct pinmem_pin *pin);
+void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file);
+bool pinmem_pin_erase(struct pinmem_pin *pin);
+struct pinmem_pin *pinmem_pin_take_owned(struct pinmem_file *file);
+struct pinmem_pin *pinmem_pin_lookup(u64 handle);
+struct pinmem_pin *pinmem_pin_lookup_from(u64 handle);
+unsigned int pinmem_pin_generation(void);
+bool pinmem_pin_visible(const struct pinmem_pin *pin, const struct cred *cred);
+bool pinmem_pin_own(const struct pinmem_pin *pin,
+		    const struct pinmem_file *file);
+bool pinmem_pin_may(const struct pinmem_pin *pin,
+		    const struct pinmem_file *file);
+void pinmem_pin_info(const struct pinmem_pin *pin, struct user_namespace *ns,
+		     struct pid_namespace *pids, struct pinmem_ioc_info *info);
+
+/*
+ * pinmem_mm.c
+ *
+ * An address space with pins.  References: the table of them until it dies or
+ * the module goes, every pin, and a queued work hold one each.
+ */
+struct pinmem_mm {
+	struct mmu_notifier mn;
+	struct hlist_node node;			/* table of them */
+	refcount_t ref;
+	spinlock_t lock;
+	struct rb_root_cached pins;		/* spans; that hold pages */
+	struct work_struct work;		/* it died */
+	struct pid *target;
+	char comm[PINMEM_COMM_LEN];
+};
+
+int pinmem_mm_init(void (*died)(struct pinmem_pin *pin));
+void pinmem_mm_exit(void);
+struct pinmem_mm *pinmem_mm_find(struct mm_struct *mm);
+struct pinmem_mm *pinmem_mm_watch(struct mm_struct *mm);
+void pinmem_mm_put(struct pinmem_mm *pm);
+void pinmem_mm_add(struct pinmem_mm *pm, struct pinmem_pin *pin);
+void pinmem_mm_del(struct pinmem_mm *pm, struct pinmem_pin *pin);
+void pinmem_mm_queue(struct work_struct *work);
+
+/*
+ * pinmem_walk.c
+ */
+enum pinmem_entry {
+	PINMEM_ENTRY_NONE,	/* nothing, or nothing usable, maps this */
+	PINMEM_ENTRY_TABLE,	/* a table of PTEs does */
+	PINMEM_ENTRY_PMD,	/* a leaf does */
+	PINMEM_ENTRY_PUD,
+};
+
+struct pinmem_leaf {
+	unsigned long pfn;		/* of the address */
+	unsigned long pages;		/* from the address to the leaf's end */
+	pmd_t table;			/* the entry, if it is a table's */
+};
+
+/* Pages that follow each other, in address and, if they have one, in PFN. */
+struct pinmem_seen {
+	unsigned long addr;
+	unsigned long pages;
+	unsigned long pfn;
+	u32 state;			/* enum pinmem_page */
+	u32 count;
+};
+
+enum pinmem_entry pinmem_walk_leaf(struct mm_struct *mm, unsigned long addr,
+				   bool write, struct pinmem_leaf *leaf);
+unsigned long pinmem_walk_absent(struct mm_struct *mm, unsigned long addr,
+				 unsigned long end, bool write);
+bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr);
+bool pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
+			 unsigned long end);
+int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
+		      unsigned long end, struct pinmem_seen *seen,
+		      unsigned int max);
+bool pinmem_vma_is_secretmem(struct vm_area_struct *vma);
+
+/*
+ * pinmem_gup.c
+ */
+struct pinmem_gup {
+	struct mm_struct *mm;
+	u32 flags;			/* enum pinmem_pin_flags */
+	bool as_mapped;			/* out: for PINMEM_INFO_AS_MAPPED */
+	struct page **batch;
+	unsigned long batch_nr;
+	struct pinmem_runs_builder builder;
+	struct pinmem_fail *fail;
+};
+
+int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
+	       struct pinmem_fail *fail);
+void pinmem_gup_release(struct pinmem_runs *runs, bool dirty);
+
+/*
+ * pinmem_account.c
+ */
+int pinmem_account_init(void);
+int pinmem_account_ranges(u32 nr, struct pinmem_fail *fail);
+int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
+			  struct pinmem_fail *fail);
+void pinmem_account_uncharge(struct pinmem_pin *pin, struct mm_struct *mm);
+void pinmem_account_forget(struct pinmem_pin *pin);
+unsigned long pinmem_account_total(void);
+void pinmem_account_features(struct pinmem_ioc_features *features);
+
+/*
+ * pinmem_target.c
+ */
+int pinmem_target_init(void);
+bool pinmem_target_has_remote(void);
+struct mm_struct *pinmem_target_get(s32 mem_fd, bool write, u32 *why);
+
+/*
+ * pinmem_life.c
+ */
+void pinmem_target_died(struct pinmem_pin *pin);
+struct pinmem_pin *pinmem_make(struct pinmem_file *file,
+			       const struct pinmem_ioc_pin *arg,
+			       struct pinmem_fail *fail);
+int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
+		    struct pinmem_fail *fail);
+void pinmem_make_abort(struct pinmem_pin *pin);
+int pinmem_end(struct pinmem_pin *pin, enum pinmem_end why);
+void pinmem_end_owned(struct pinmem_file *file);
+
+/*
+ * pinmem_query.c
+ */
+int pinmem_query(struct pinmem_file *file, struct pinmem_ioc_query *arg);
+
+/*
+ * pinmem_ioctl.c
+ */
+long pinmem_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
+
+/*
+ * pinmem_main.c
+ */
+extern u64 pinmem_instance;
+
+/*
+ * pinmem_genl.c
+ */
+int pinmem_genl_init(void);
+void pinmem_genl_exit(void);
+
+#endif /* PINMEM_PRIVATE_H */

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+/*
+ * The compact store of what a pin holds: runs of physically contiguous pages,
+ * 8 bytes each.
+ *
+ * Runs are merged only if the next page follows in memory and is pinned in the
+ * same way: how many pins a run gives back is computed from it, so a folio held
+ * by one pin and pages pinned one by one must never share one.  That two pages
+ * belong to one folio is no reason to merge (CVE-2023-2598).
+ */
+
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "pinmem_private.h"
+
+#define RUN_PFN_BITS	40
+#define RUN_KIND_BITS	2
+#define RUN_PAGES_BITS	(64 - RUN_PFN_BITS - RUN_KIND_BITS)
+#define RUN_PAGES_MAX	(1UL << (RUN_PAGES_BITS - 1))
+
+/* No 64-bit machine has more than 52 bits of physical address. */
+static_assert(RUN_PFN_BITS + PAGE_SHIFT >= 52);
+static_assert(PUD_SIZE / PAGE_SIZE <= RUN_PAGES_MAX);
+
+static u64 run_pack(const struct pinmem_run *run)
+{
+	return run->pfn | (u64)run->pages << RUN_PFN_BITS |
+	       (u64)run->kind << (RUN_PFN_BITS + RUN_PAGES_BITS);
+}
+
+static struct pinmem_run run_unpack(u64 v)
+{
+	return (struct pinmem_run) {
+		.pfn = v & GENMASK_ULL(RUN_PFN_BITS - 1, 0),
+		.pages = v >> RUN_PFN_BITS & GENMASK_ULL(RUN_PAGES_BITS - 1, 0),
+		.kind = v >> (RUN_PFN_BITS + RUN_PAGES_BITS),
+	};
+}
+
+/* Pages that one pin of this kind can stand for. */
+unsigned long pinmem_kind_pages(enum pinmem_kind kind)
+{
+	switch (kind) {
+	case PINMEM_KIND_PMD:
+		return PMD_SIZE / PAGE_SIZE;
+	case PINMEM_KIND_PUD:
+		return PUD_SIZE / PAGE_SIZE;
+	default:
+		return 1;
+	}
+}
+
+void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs)
+{
+	memset(b, 0, sizeof(*b));
+	memset(runs, 0, sizeof(*runs));
+	b->runs = runs;
+}
+
+/* Makes sure that the last chunk has room. */
+static int runs_reserve(struct pinmem_runs_builder *b)
+{
+	struct page *page;
+
+	if (b->last && b->fill < PINMEM_RUNS_CHUNK)
+		return 0;
+	page = alloc_page(GFP_KERNEL_ACCOUNT);
+	if (!page)
+		return -ENOMEM;
+	set_page_private(page, 0);
+	if (b->last)
+		set_page_private(b->last, (unsigned long)page);
+	else
+		b->runs->chunks = page;
+	b->last = page;
+	b->fill = 0;
+	return 0;
+}
+
+/* Puts the current run where there is room for it. */
+static void runs_put(struct pinmem_runs_builder *b)
+{
+	((u64 *)page_address(b->last))[b->fill++] = run_pack(&b->run);
+	b->runs->nr++;
+	b->run.pages = 0;
+}
+
+static bool run_takes(const struct pinmem_run *run, unsigned long pfn,
+		      unsigned long pages, enum pinmem_kind kind)
+{
+	return pfn == run->pfn + run->pages && run->kind == kind &&
+	       run->pages <= RUN_PAGES_MAX - pages &&
+	       !(pfn & (pinmem_kind_pages(kind) - 1)) && run->pages;
+}
+
+/*
+ * Adds pages that are held by one pin of @kind.  There is room for the current
+ * run at any time: in the struct for the first one, in the last chunk for the
+ * others.  So on failure nothing was added, and what was added before can be
+ * finished and released.
+ */
+int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
+		    unsigned long pages, enum pinmem_kind kind)
+{
+	int err;
+
+	if (run_takes(&b->run, pfn, pages, kind)) {
+		b->run.pages += pages;
+		return 0;
+	}
+	if (b->run.pages) {
+		if (!b->last) {
+			err = runs_reserve(b);
+			if (err)
+				return err;
+		}
+		runs_put(b);
+	}
+	if (b->last) {
+		err = runs_reserve(b);
+		if (err)
+			return err;
+	}
+	b->run = (struct pinmem_run) { pfn, pages, kind };
+	return 0;
+}
+
+/* Adds pages that are pinned one by one; @added says how many went in. */
+int pinmem_runs_add_pages(struct pinmem_runs_builder *b, struct page **pages,
+			  unsigned long nr, unsigned long *added)
+{
+	unsigned long i;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		unsigned long pfn = page_to_pfn(pages[i]);
+
+		err = pinmem_runs_add(b, pfn, 1, PINMEM_KIND_PAGES);
+		if (err)
+			break;
+	}
+	*added = i;
+	return i == nr ? 0 : err;
+}
+
+static void chunks_free(struct page *page)
+{
+	while (page) {
+		struct page *next = (struct page *)page_private(page);
+
+		set_page_private(page, 0);
+		__free_page(page);
+		page = next;
+	}
+}
+
+/* Cuts the last chunk off the chain. */
+static void chunks_drop_last(struct pinmem_runs *runs, struct page *last)
+{
+	struct page *page = runs->chunks;
+
+	if (page == last) {
+		runs->chunks = NULL;
+	} else {
+		while ((struct page *)page_private(page) != last)
+			page = (struct page *)page_private(page);
+		set_page_private(page, 0);
+	}
+	__free_page(last);
+}
+
+/*
+ * Ends the making, and trims.  Without memory to trim into the last chunk stays
+ * as it is.
+ */
+void pinmem_runs_finish(struct pinmem_runs_builder *b)
+{
+	struct pinmem_runs *runs = b->runs;
+	u64 *rest = NULL;
+
+	if (!b->last) {
+		if (b->run.pages) {
+			runs->one = run_pack(&b->run);
+			runs->nr = 1;
+		}
+		return;
+	}
+	if (b->run.pages)
+		runs_put(b);
+	if (b->fill == PINMEM_RUNS_CHUNK)
+		return;
+	if (b->fill) {
+		rest = kmemdup(page_address(b->last), b->fill * sizeof(u64),
+			       GFP_KERNEL_ACCOUNT);
+		if (!rest)
+			return;
+	}
+	chunks_drop_last(runs, b->last);
+	runs->rest = rest;
+}
+
+void pinmem_runs_free(struct pinmem_runs *runs)
+{
+	chunks_free(runs->chunks);
+	if (runs->nr > 1)
+		kfree(runs->rest);
+	memset(runs, 0, sizeof(*runs));
+}
+
+static void iter_load(struct pinmem_runs_iter *it)
+{
+	const struct pinmem_runs *runs = it->runs;
+	u64 v;
+
+	if (runs->nr == 1)
+		v = runs->one;
+	else if (it->chunk)
+		v = ((u64 *)page_address(it->chunk))[it->index];
+	else
+		v = runs->rest[it->index];
+	it->run = run_unpack(v);
+}
+
+/* Goes to the first run; false: there is none. */
+bool pinmem_runs_first(struct pinmem_runs_iter *it,
+		       const struct pinmem_runs *runs)
+{
+	memset(it, 0, sizeof(*it));
+	it->runs = runs;
+	it->chunk = runs->chunks;
+	it->left = runs->nr;
+	if (!it->left)
+		return false;
+	iter_load(it);
+	return true;
+}
+
+/* Goes to the next run; false: that was the last. */
+bool pinmem_runs_next(struct pinmem_runs_iter *it)
+{
+	if (it->left <= 1) {
+		it->left = 0;
+		return false;
+	}
+	it->left--;
+	it->first += it->run.pages;
+	if (++it->index == PINMEM_RUNS_CHUNK) {
+		it->chunk = (struct page *)page_private(it->chunk);
+		it->index = 0;
+	}
+	iter_load(it);
+	return true;
+}

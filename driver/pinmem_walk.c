@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+/*
+ * All that reads page tables.
+ *
+ * Two ways.  With interrupts off, by the rules of GUP-fast: tables that are
+ * unmapped meanwhile are freed only after an IPI.  Of another address space that
+ * is not enough, since no IPI is sent here for it; there the caller holds
+ * mmap_lock for reading and has looked up a mapping that covers what is read,
+ * and only tables of hugetlb mappings, which are shared, still need interrupts
+ * off.  And for a query the PTEs under the lock of their table.
+ *
+ * Nothing here faults, marks a page accessed, or takes a reference.
+ */
+
+#include <linux/hugetlb.h>
+#include <linux/magic.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/rmap.h>
+#include <linux/swapops.h>
+
+#include "pinmem_compat.h"
+#include "pinmem_private.h"
+
+bool pinmem_vma_is_secretmem(struct vm_area_struct *vma)
+{
+	return vma->vm_file &&
+	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
+}
+
+static bool pmd_is_leaf(pmd_t pmd)
+{
+	return pmd_present(pmd) && pmd_leaf(pmd) && !pmd_devmap(pmd) &&
+	       !pinmem_pmd_special(pmd) && !pmd_protnone(pmd);
+}
+
+static bool pud_is_leaf(pud_t pud)
+{
+	return pud_present(pud) && pud_leaf(pud) && !pud_devmap(pud) &&
+	       !pinmem_pud_special(pud);
+}
+
+/*
+ * What maps @addr, for a pin that wants to write or not.  Interrupts are off
+ * while it looks; of a remote address space see above.
+ */
+static enum pinmem_entry walk_leaf(struct mm_struct *mm, unsigned long addr,
+				   bool write, struct pinmem_leaf *leaf)
+{
+	pgd_t pgd, *pgdp = pgd_offset(mm, addr);
+	p4d_t p4d, *p4dp;
+	pud_t pud, *pudp;
+	pmd_t pmd, *pmdp;
+
+	pgd = READ_ONCE(*pgdp);
+	if (pgd_none(pgd) || pgd_bad(pgd))
+		return PINMEM_ENTRY_NONE;
+	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
+	p4d = READ_ONCE(*p4dp);
+	if (p4d_none(p4d) || p4d_bad(p4d))
+		return PINMEM_ENTRY_NONE;
+	pudp = pud_offset_lockless(p4dp, p4d, addr);
+	pud = READ_ONCE(*pudp);
+	if (pud_is_leaf(pud)) {
+		if (write && !pud_write(pud))
+			return PINMEM_ENTRY_NONE;
+		leaf->pfn = pud_pfn(pud) + ((addr & ~PUD_MASK) >> PAGE_SHIFT);
+		leaf->pages = (PUD_SIZE - (addr & ~PUD_MASK)) >> PAGE_SHIFT;
+		return PINMEM_ENTRY_PUD;
+	}
+	if (pud_none(pud) || !pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
+		return PINMEM_ENTRY_NONE;
+	pmdp = pmd_offset_lockless(pudp, pud, addr);
+	pmd = READ_ONCE(*pmdp);
+	if (pmd_is_leaf(pmd)) {
+		if (write && !pmd_write(pmd))
+			return PINMEM_ENTRY_NONE;
+		leaf->pfn = pmd_pfn(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
+		leaf->pages = (PMD_SIZE - (addr & ~PMD_MASK)) >> PAGE_SHIFT;
+		return PINMEM_ENTRY_PMD;
+	}
+	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_leaf(pmd) || pmd_bad(pmd))
+		return PINMEM_ENTRY_NONE;
+	leaf->table = pmd;
+	return PINMEM_ENTRY_TABLE;
+}
+
+enum pinmem_entry pinmem_walk_leaf(struct mm_struct *mm, unsigned long addr,
+				   bool write, struct pinmem_leaf *leaf)
+{
+	enum pinmem_entry entry;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	entry = walk_leaf(mm, addr, write, leaf);
+	local_irq_restore(flags);
+	return entry;
+}
+
+/*
+ * The PTE that maps @addr, or NULL.  Interrupts are off: its table stays what it
+ * is until they are on again.
+ */
+static pte_t *walk_pte(struct mm_struct *mm, unsigned long addr)
+{
+	struct pinmem_leaf leaf;
+
+	if (walk_leaf(mm, addr, false, &leaf) != PINMEM_ENTRY_TABLE)
+		return NULL;
+	return pte_offset_kernel(&leaf.table, addr);
+}
+
+static bool pte_is_ready(pte_t pte, bool write)
+{
+	return pte_present(pte) && !pte_protnone(pte) &&
+	       (!write || pte_write(pte));
+}
+
+/*
+ * The first address in [addr, end) that GUP would have to fault in; @end: none.
+ * All of it lies in one table, and under mmap_lock in one mapping.
+ */
+unsigned long pinmem_walk_absent(struct mm_struct *mm, unsigned long addr,
+				 unsigned long end, bool write)
+{
+	unsigned long flags;
+	pte_t *ptep;
+
+	local_irq_save(flags);
+	ptep = walk_pte(mm, addr);
+	if (ptep) {
+		while (addr < end && pte_is_ready(READ_ONCE(*ptep), write)) {
+			addr += PAGE_SIZE;
+			ptep++;
+		}
+	}
+	local_irq_restore(flags);
+	return addr;
+}
+
+/* Whether broken memory is why @addr cannot be pinned.  Under mmap_lock. */
+bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr)
+{
+	bool poisoned = false;
+	unsigned long flags;
+	pte_t *ptep, pte;
+
+	local_irq_save(flags);
+	ptep = walk_pte(mm, addr);
+	if (ptep) {
+		pte = READ_ONCE(*ptep);
+		poisoned = !pte_none(pte) && !pte_present(pte) &&
+			   is_hwpoison_entry(pte_to_swp_entry(pte));
+	}
+	local_irq_restore(flags);
+	return poisoned;
+}
+
+/* Whether something in [addr, end) lies in a movable zone.  Under mmap_lock. */
+bool pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
+			 unsigned long end)
+{
+	bool movable = false;
+
+	while (addr < end && !movable) {
+		struct page *page = NULL;
+		enum pinmem_entry entry;
+		struct pinmem_leaf leaf;
+		unsigned long flags;
+		pte_t pte;
+
+		local_irq_save(flags);
+		entry = walk_leaf(mm, addr, false, &leaf);
+		if (entry == PINMEM_ENTRY_TABLE) {
+			pte = READ_ONCE(*pte_offset_kernel(&leaf.table, addr));
+			if (pte_present(pte))
+				page = pfn_to_online_page(pte_pfn(pte));
+		} else if (entry != PINMEM_ENTRY_NONE) {
+			page = pfn_to_online_page(leaf.pfn);
+		}
+		movable = page && is_zone_movable_page(page);
+		local_irq_restore(flags);
+		addr += PAGE_SIZE;
+	}
+	return movable;
+}
+
+/*
+ * The query.
+ */
+
+#define QUERY_BUDGET	512	/* tables a hold of mmap_lock */
+
+struct query {
+	struct vm_area_struct *vma;
+	struct pinmem_seen *seen;
+	unsigned int nr;
+	unsigned int max;
+	u32 absent;			/* state of what is not mapped in */
+};
+
+/* Notes what follows at the end of what was seen; false: no room. */
+static bool see(struct query *q, unsigned long addr, unsigned long pages,
+		unsigned long pfn, u32 state, u32 count)
+{
+	struct pinmem_seen *last = q->nr ? &q->seen[q->nr - 1] : NULL;
+
+	if (last && last->state == state && last->count == count &&
+	    (pfn ? last->pfn + last->pages == pfn : !last->pfn)) {
+		last->pages += pages;
+		return true;
+	}
+	if (q->nr == q->max)
+		return false;
+	q->seen[q->nr++] = (struct pinmem_seen) {
+		.addr = addr, .pages = pages, .pfn = pfn,
+		.state = state, .count = count,
+	};
+	return true;
+}
+
+/*
+ * Pins of a small folio are 1024 references each.  Those that mappings and the
+ * page cache hold are taken off, or each page of the C library would look
+ * pinned on a large host.  A mapping that comes or goes meanwhile must not hide
+ * a pin, so both counts are read until the first stands still.
+ */
+static u32 small_pins(struct folio *folio)
+{
+	unsigned int tries;
+	int refs = 0;
+
+	for (tries = 0; tries < 3; tries++) {
+		int maps = atomic_read(&folio->_mapcount) + 1;
+
+		smp_rmb();
+		refs = folio_ref_count(folio);
+		if (refs < GUP_PIN_COUNTING_BIAS)
+			return 0;
+		smp_rmb();
+		if (maps == atomic_read(&folio->_mapcount) + 1)
+			return max(refs - max(maps, 0), 0) /
+			       GUP_PIN_COUNTING_BIAS;
+	}
+	return refs / GUP_PIN_COUNTING_BIAS;
+}
+
+static bool see_page(struct query *q, unsigned long addr, unsigned long pages,
+		     struct page *page)
+{
+	u32 state = PINMEM_PAGE_NOT_PINNED;
+	struct folio *folio;
+	u32 count;
+
+	/* A zero page, large or small: there is none of its own yet. */
+	if (vma_is_anonymous(q->vma) && !PageAnon(page))
+		return see(q, addr, pages, 0, q->absent, 0);
+	folio = page_folio(page);
+	if (folio_test_large(folio)) {
+		count = pinmem_folio_pincount(folio);
+		if (count)
+			state = PINMEM_PAGE_PINNED;
+	} else {
+		count = small_pins(folio);
+		if (count)
+			state = PINMEM_PAGE_MAYBE;
+	}
+	if (!count && q->absent == PINMEM_PAGE_INACCESSIBLE)
+		state = q->absent;
+	return see(q, addr, pages, page_to_pfn(page), state, count);
+}
+
+/* A PTE, or a leaf or swap entry that stands for more. */
+static bool see_swap(struct query *q, unsigned long addr, unsigned long pages,
+		     swp_entry_t entry, unsigned long offset)
+{
+	struct page *page;
+
+	if (is_migration_entry(entry)) {
+		page = pfn_to_online_page(swp_offset_pfn(entry) + offset);
+		if (page)
+			return see_page(q, addr, pages, page);
+	}
+	return see(q, addr, pages, 0,
+		   is_hwpoison_entry(entry) ? PINMEM_PAGE_SPECIAL :
+					      PINMEM_PAGE_AWAY, 0);
+}
+
+static bool see_pte(struct query *q, unsigned long addr, pte_t pte)
+{
+	struct page *page;
+
+	if (pte_none(pte))
+		return see(q, addr, 1, 0, q->absent, 0);
+	if (!pte_present(pte))
+		return see_swap(q, addr, 1, pte_to_swp_entry(pte), 0);
+	if (is_zero_pfn(pte_pfn(pte)))
+		return see(q, addr, 1, 0, q->absent, 0);
+	if (pte_devmap(pte))
+		page = pte_page(pte);
+	else
+		page = pte_special(pte) ? NULL : pfn_to_online_page(pte_pfn(pte));
+	if (!page)
+		return see(q, addr, 1, 0, PINMEM_PAGE_SPECIAL, 0);
+	return see_page(q, addr, 1, page);
+}
+
+/* Looks at [addr, stop) in one table; returns how far there was room. */
+static unsigned long see_table(struct query *q, unsigned long addr,
+			       unsigned long stop, pmd_t *pmdp, pmd_t pmd)
+{
+	spinlock_t *ptl;
+	pte_t *ptep;
+
+	rcu_read_lock();
+	ptep = pte_offset_kernel(&pmd, addr);
+	ptl = pte_lockptr(q->vma->vm_mm, &pmd);
+	spin_lock(ptl);
+	if (pmd_same(pmd, READ_ONCE(*pmdp)))
+		for (; addr < stop; addr += PAGE_SIZE, ptep++)
+			if (!see_pte(q, addr, READ_ONCE(*ptep)))
+				break;
+	spin_unlock(ptl);
+	rcu_read_unlock();
+	return addr;
+}
+
+/* A PUD or PMD entry that is not a table, and covers [addr, stop). */
+static bool see_huge(struct query *q, unsigned long addr, unsigned long stop,
+		     pmd_t entry, unsigned long size)
+{
+	unsigned long pages = (stop - addr) >> PAGE_SHIFT;
+	unsigned long offset = (addr & (size - 1)) >> PAGE_SHIFT;
+	struct page *page;
+
+	if (pmd_none(entry))
+		return see(q, addr, pages, 0, q->absent, 0);
+	if (!pmd_present(entry))
+		return see_swap(q, addr, pages, pmd_to_swp_entry(entry),
+				offset);
+	if (pmd_devmap(entry))
+		page = pmd_page(entry) + offset;
+	else
+		page = pinmem_pmd_special(entry) ? NULL :
+			pfn_to_online_page(pmd_pfn(entry) + offset);
+	if (!page)
+		return see(q, addr, pages, 0, PINMEM_PAGE_SPECIAL, 0);
+	return see_page(q, addr, pages, page);
+}
+
+/*
+ * Looks at what one entry of the page tables covers, from @addr and to @end at
+ * most.  Returns how far it came: @addr if there is no room or the entry
+ * changed.
+ */
+static unsigned long query_step(struct query *q, unsigned long addr,
+				unsigned long end)
+{
+	struct mm_struct *mm = q->vma->vm_mm;
+	unsigned long flags, stop;
+	bool room = true;
+	pgd_t pgd, *pgdp;
+	p4d_t p4d, *p4dp;
+	pud_t pud, *pudp;
+	pmd_t pmd, *pmdp;
+
+	local_irq_save(flags);
+	stop = pgd_addr_end(addr, end);
+	pgdp = pgd_offset(mm, addr);
+	pgd = READ_ONCE(*pgdp);
+	if (pgd_none(pgd) || pgd_bad(pgd))
+		goto hole;
+	stop = p4d_addr_end(addr, end);
+	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
+	p4d = READ_ONCE(*p4dp);
+	if (p4d_none(p4d) || p4d_bad(p4d))
+		goto hole;
+	stop = pud_addr_end(addr, end);
+	pudp = pud_offset_lockless(p4dp, p4d, addr);
+	pud = READ_ONCE(*pudp);
+	if (pud_none(pud))
+		goto hole;
+	if (!pud_present(pud) || pud_leaf(pud) || pud_devmap(pud)) {
+		/* An entry is an entry: x86 and arm64 have one format. */
+		room = see_huge(q, addr, stop, __pmd(pud_val(pud)), PUD_SIZE);
+		goto out;
+	}
+	stop = pmd_addr_end(addr, end);
+	pmdp = pmd_offset_lockless(pudp, pud, addr);
+	pmd = READ_ONCE(*pmdp);
+	if (pmd_none(pmd))
+		goto hole;
+	if (!pmd_present(pmd) || pmd_leaf(pmd) || pmd_devmap(pmd)) {
+		room = see_huge(q, addr, stop, pmd, PMD_SIZE);
+		goto out;
+	}
+	local_irq_restore(flags);
+	return see_table(q, addr, stop, pmdp, pmd);
+hole:
+	room = see(q, addr, (stop - addr) >> PAGE_SHIFT, 0, q->absent, 0);
+out:
+	local_irq_restore(flags);
+	return room ? stop : addr;
+}
+
+static u32 vma_absent(struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC)))
+		return PINMEM_PAGE_INACCESSIBLE;
+	if (vma_is_anonymous(vma) ||
+	    (is_vm_hugetlb_page(vma) && !(vma->vm_flags & VM_MAYSHARE)))
+		return PINMEM_PAGE_UNTOUCHED;
+	return PINMEM_PAGE_AWAY;
+}
+
+/*
+ * Looks at [*addr, end) and notes up to @max pieces of it.  Returns how many,
+ * and sets *addr to where it got; -EINTR: killed.
+ */
+int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
+		      unsigned long end, struct pinmem_seen *seen,
+		      unsigned int max)
+{
+	struct query q = { .seen = seen, .max = max };
+	unsigned int budget = QUERY_BUDGET;
+	unsigned long stop;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	while (*addr < end && budget--) {
+		q.vma = find_vma(mm, *addr);
+		if (!q.vma || *addr < q.vma->vm_start) {
+			stop = q.vma ? min(end, q.vma->vm_start) : end;
+			if (!see(&q, *addr, (stop - *addr) >> PAGE_SHIFT, 0,
+				 PINMEM_PAGE_UNMAPPED, 0))
+				break;
+			*addr = stop;
+			continue;
+		}
+		stop = min(end, q.vma->vm_end);
+		if (q.vma->vm_flags & (VM_IO | VM_PFNMAP) ||
+		    pinmem_vma_is_secretmem(q.vma)) {
+			if (!see(&q, *addr, (stop - *addr) >> PAGE_SHIFT, 0,
+				 PINMEM_PAGE_SPECIAL, 0))
+				break;
+			*addr = stop;
+			continue;
+		}
+		q.absent = vma_absent(q.vma);
+		stop = query_step(&q, *addr, stop);
+		if (stop == *addr && q.nr == q.max)
+			break;
+		*addr = stop;
+	}
+	mmap_read_unlock(mm);
+	return q.nr;
+}
