@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pinctl.h"
+
+#define MAX_LOOKS	5
+#define FORK_NOTE	(UINT64_C(64) << 20)
+
+enum {
+	OPT_SLOW = 256,
+	OPT_POPULATE,
+	OPT_HOLD,
+	OPT_LONGTERM,
+	OPT_SHORT,
+};
+
+struct pin {
+	struct settings *set;
+	struct args args;
+	pid_t pid;
+	bool longterm;
+	bool is_short;
+	bool slow;
+	bool hold;
+
+	struct pinmem_ctx *ctx;
+	struct pinmem_request *req;
+	struct target target;
+	struct selection sel;
+	uint64_t max_ranges;
+	uint64_t handle;
+};
+
+static void check_usage(struct pin *pin, struct argp_state *state)
+{
+	if (!pin->pid)
+		argp_error(state, "--pid PID is missing");
+	if (!pin->args.n)
+		argp_error(state, "a RANGE is missing: " RANGE_DOC);
+	if (pin->is_short && pin->longterm)
+		argp_error(state, "--short and --longterm exclude each other");
+	if (pin->is_short && !pin->hold)
+		argp_error(state, "--short needs --hold: a pin without LONGTERM must not be left behind");
+	pin->sel.words = args_words(state, &pin->args);
+	pin->sel.nr_words = pin->args.n;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct pin *pin = state->input;
+
+	switch (key) {
+	case 'p':
+		parse_pid_or_exit(state, arg, &pin->pid);
+		return 0;
+	case 'w':
+		pin->sel.write = true;
+		return 0;
+	case OPT_LONGTERM:
+		pin->longterm = true;
+		return 0;
+	case OPT_SHORT:
+		pin->is_short = true;
+		return 0;
+	case OPT_SLOW:
+		pin->slow = true;
+		return 0;
+	case OPT_POPULATE:
+		pin->sel.populate = true;
+		return 0;
+	case OPT_HOLD:
+		pin->hold = true;
+		return 0;
+	case 'j':
+		pin->set->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		args_add(&pin->args, arg);
+		return 0;
+	case ARGP_KEY_END:
+		check_usage(pin, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{ "pid", 'p', "PID", 0, "The process whose memory to pin", 0 },
+	{ "write", 'w', NULL, 0, "The holder of the pin will write to the pages; what cannot be written is passed over", 0 },
+	{ "longterm", OPT_LONGTERM, NULL, 0, "The pin lasts: pages leave movable memory first; the default", 0 },
+	{ "short", OPT_SHORT, NULL, 0, "The pin is for moments: pages stay where they are; needs --hold", 0 },
+	{ "slow", OPT_SLOW, NULL, 0, "Use the kernel's slow path, which another process always takes", 0 },
+	{ "populate", OPT_POPULATE, NULL, 0, "Pin memory never touched, too, by filling it", 0 },
+	{ "hold", OPT_HOLD, NULL, 0, "Stay, and end the pin on Ctrl-C, SIGTERM or SIGHUP", 0 },
+	{ "json", 'j', NULL, 0, "Print one JSON document", 0 },
+	{ 0 }
+};
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse_option,
+	.args_doc = "--pid PID RANGE...",
+	.doc = "Pin memory of a running process: its pages stay where they are until the pin ends.\v"
+	"A RANGE is one of\n"
+	"  ADDR+LEN       hexadecimal address; length with K, M, G or T (powers of 1024)\n"
+	"  START-END      as in /proc/PID/maps; END is exclusive\n"
+	"  heap           [heap], which brk(2) makes; many allocators do without\n"
+	"  stack          [stack] of the first thread\n"
+	"  anon           private memory without a file; heap and stack are part of it\n"
+	"  all            everything, but program text\n"
+	"  map:SUBSTRING  mappings with this in their name\n\n"
+	"What is mapped now is pinned; later mappings and stack growth are not.  Words pass over "
+	"what cannot be pinned and what was never touched, and say so; addresses are "
+	"taken as they are.  Ranges are joined: overlap is pinned once.\n\n"
+	"The pin stays after pinctl, until the process ends, runs another program, or "
+	"pinctl unpin; with --hold it ends with pinctl.\n\n"
+	"fork() of the process copies every pinned private page at once, in time and "
+	"memory of the pinned size.  For programs that fork to save (redis, the "
+	"PostgreSQL postmaster) turn that off, or do not pin them.\n\n"
+	"A pin keeps pages in place; add mlock for memory that must never fault.\n\n"
+	"Examples:\n"
+	"  sudo pinctl pin --pid 812 heap anon --write\n"
+	"  sudo pinctl pin --pid 812 7f0000000000+64M\n"
+	"  sudo pinctl pin --pid 812 map:libc.so --hold",
+};
+
+static unsigned int flags_of(const struct pin *pin)
+{
+	unsigned int flags = 0;
+
+	if (pin->sel.write)
+		flags |= PINMEM_WRITE;
+	if (!pin->is_short)
+		flags |= PINMEM_LONGTERM;
+	if (!pin->hold)
+		flags |= PINMEM_KEEP;
+	if (pin->slow)
+		flags |= PINMEM_SLOW;
+	return flags;
+}
+
+static int ask_driver(struct pin *pin, struct failure *fail)
+{
+	struct pinmem_features *features;
+	int ret;
+
+	ret = device_open(&pin->ctx, fail);
+	if (ret)
+		return ret;
+	ret = pinmem_features_get(pin->ctx, &features);
+	if (ret)
+		return failure_set(fail, ret, "cannot ask the driver what it can: %s",
+				   strerror(-ret));
+	pin->sel.page_size = pinmem_features_get_page_size(features);
+	pin->max_ranges = pinmem_features_get_max_ranges(features);
+	if (!(pinmem_features_get_bits(features) & PINMEM_HAS_REMOTE))
+		ret = failure_set(fail, EOPNOTSUPP, "the driver cannot pin other processes' memory on this kernel (the kernel's log says why)");
+	pinmem_features_free(features);
+	return ret;
+}
+
+static int fill_request(struct pin *pin, struct failure *fail)
+{
+	const struct ranges *ranges = &pin->sel.ranges;
+	size_t i;
+	int ret;
+
+	pinmem_request_clear_ranges(pin->req);
+	pinmem_request_set_flags(pin->req, flags_of(pin));
+	pinmem_request_set_mem_fd(pin->req, pin->target.mem_fd);
+	for (i = 0; i < ranges->n; i++) {
+		ret = pinmem_request_add_range(pin->req, ranges->v[i].start,
+					       ranges->v[i].end -
+					       ranges->v[i].start);
+		if (ret)
+			return failure_set(fail, ret, "0x%" PRIx64 "-0x%" PRIx64 ": %s",
+					   ranges->v[i].start,
+					   ranges->v[i].end, strerror(-ret));
+	}
+	return 0;
+}
+
+static int too_many_ranges(struct pin *pin, struct failure *fail)
+{
+	fail->reason = PINMEM_REASON_LIMIT_RANGES;
+	fail->has_limit = true;
+	fail->limit = pin->max_ranges;
+	fail->need = pin->sel.ranges.n;
+	return failure_set(fail, EDQUOT, "that is memory in %zu pieces, and %" PRIu64 " are allowed in one pin: pin it in parts (name fewer mappings), let --populate close the gaps, or let root raise /sys/module/pinmem/parameters/max_ranges",
+			   pin->sel.ranges.n, pin->max_ranges);
+}
+
+static int try_once(struct pin *pin, struct failure *fail)
+{
+	int ret;
+
+	ret = select_ranges(&pin->sel, pin->ctx, &pin->target, fail);
+	if (ret)
+		return ret;
+	if (!pin->sel.ranges.n)
+		return failure_set(fail, ENODATA, "nothing is left to pin in %s",
+				   pin->target.label);
+	if (pin->sel.ranges.n > pin->max_ranges)
+		return too_many_ranges(pin, fail);
+	ret = fill_request(pin, fail);
+	if (ret)
+		return ret;
+	ret = pinmem_pin(pin->ctx, pin->req, &pin->handle);
+	if (ret)
+		return explain_pin(fail, ret, pin->req, &pin->target,
+				   &pin->sel.ranges, flags_of(pin));
+	return 0;
+}
+
+static bool may_have_changed(unsigned int reason)
+{
+	switch (reason) {
+	case PINMEM_REASON_UNMAPPED:
+	case PINMEM_REASON_ACCESS:
+	case PINMEM_REASON_SPECIAL:
+	case PINMEM_REASON_CHANGING:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Whether it is for words only to find another way. */
+static bool is_of_words(const struct pin *pin, const struct failure *fail)
+{
+	return fail->reason && select_has_words(&pin->sel) &&
+	       !(fail->has_address &&
+		 ranges_contain(&pin->sel.given, fail->address));
+}
+
+static int try_until_done(struct pin *pin, struct failure *fail)
+{
+	unsigned int looks = 0;
+	int ret;
+
+	for (;;) {
+		ret = try_once(pin, fail);
+		if (!ret || !is_of_words(pin, fail))
+			return ret;
+		if (may_have_changed(fail->reason)) {
+			if (++looks > MAX_LOOKS)
+				return ret;
+		} else if (!select_refuse(&pin->sel, &pin->target,
+					  fail->reason, fail->address)) {
+			return ret;
+		}
+		failure_free(fail);
+		ret = target_look(&pin->target, fail);
+		if (ret)
+			return ret;
+	}
+}
+
+static int make_pin(struct pin *pin, struct failure *fail)
+{
+	struct progress *progress;
+	int ret;
+
+	ret = ask_driver(pin, fail);
+	if (ret)
+		return ret;
+	ret = target_open(&pin->target, pin->pid, pin->sel.write, fail);
+	if (ret)
+		return ret;
+	ret = pinmem_request_new(&pin->req);
+	if (ret)
+		return failure_set(fail, ret, "%s", strerror(-ret));
+	progress = progress_start("pinning");
+	ret = try_until_done(pin, fail);
+	hold_signals();
+	progress_stop(progress);
+	return ret;
+}
+
+static void print_json(const struct pin *pin)
+{
+	struct json_object *obj = json_object_new_object();
+	struct json_object *target = json_object_new_object();
+	struct json_object *doc = json_object_with("pin", obj);
+
+	json_add_hex(obj, "handle", pin->handle);
+	json_add_u64(obj, "bytes", pinmem_request_get_bytes(pin->req));
+	json_add_u64(obj, "ranges", pin->sel.ranges.n);
+	json_add(obj, "flags", json_flags(flags_of(pin)));
+	json_add_pid(target, "pid", pin->pid);
+	json_add_text(target, "comm", pin->target.comm);
+	json_add(obj, "target", target);
+	select_json(&pin->sel, doc);
+	json_print(doc);
+}
+
+static void print_text(const struct pin *pin)
+{
+	char size[SIZE_TEXT_LEN];
+
+	printf("handle %" PRIu64 ": %s in %zu range%s, ", pin->handle,
+	       size_text(pinmem_request_get_bytes(pin->req), size),
+	       pin->sel.ranges.n, plural(pin->sel.ranges.n));
+	if (pin->hold)
+		printf("held until process %d ends or pinctl is stopped (Ctrl-C)\n",
+		       (int)pin->pid);
+	else
+		printf("kept until process %d ends or pinctl unpin %" PRIu64 "\n",
+		       (int)pin->pid, pin->handle);
+	if (pin->sel.private_bytes > FORK_NOTE)
+		note("every fork() of %s copies the pinned private %s at once (pinctl pin --help)",
+		     pin->target.label,
+		     size_text(pin->sel.private_bytes, size));
+}
+
+/* A pin that nobody was told of must not stay. */
+static int print_or_undo(struct pin *pin)
+{
+	int ret;
+
+	if (pin->set->json)
+		print_json(pin);
+	else
+		print_text(pin);
+	ret = output_flush();
+	if (!ret)
+		return EXIT_SUCCESS;
+	pinmem_unpin(pin->ctx, pin->handle);
+	complain("unpinned again, since the handle could not be written");
+	return EXIT_FAILURE;
+}
+
+static int run(struct pin *pin)
+{
+	struct failure fail = { 0 };
+	int status;
+	int ret;
+
+	ret = make_pin(pin, &fail);
+	if (pin->sel.complete && (ret || !pin->set->json))
+		select_notes(&pin->sel, &pin->target);
+	if (ret)
+		return failure_report(pin->set, &fail);
+	status = print_or_undo(pin);
+	if (status == EXIT_SUCCESS && pin->hold)
+		status = hold(pin->ctx, pin->handle, &pin->target);
+	return status;
+}
+
+int cmd_pin(struct settings *set, int argc, char **argv)
+{
+	struct pin pin = {
+		.set = set,
+		.target = { .pid_fd = -1, .dir_fd = -1, .mem_fd = -1 },
+	};
+	int status;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &pin))
+		return EXIT_USAGE;
+	status = run(&pin);
+	pinmem_request_free(pin.req);
+	pinmem_close(pin.ctx);
+	target_close(&pin.target);
+	select_free(&pin.sel);
+	free((void *)pin.sel.words);
+	free(pin.args.v);
+	return status;
+}
