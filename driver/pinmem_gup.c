@@ -37,9 +37,9 @@
 #define HOLD_PINS	512	/* pins made in one hold of mmap_lock */
 #define FAULT_TRIES	16	/* faults at one address without a pin */
 #define PIN_TRIES	8	/* while pages are on the move */
-#define REFS_MAX	(1 << 30)
+#define REFS_MAX	0x40000000
 /* Below so many pages in all no reference count can come near REFS_MAX. */
-#define REFS_PAGES	(1UL << 19)
+#define REFS_PAGES	0x80000UL
 
 /* What the mapping at an address asks of a pin. */
 struct rules {

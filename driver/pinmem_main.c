@@ -104,4 +104,3 @@ MODULE_DESCRIPTION("Pin user memory, and ask what is pinned");
 MODULE_AUTHOR("The pinmem authors");
 MODULE_LICENSE("GPL");
 MODULE_VERSION("0.1.0");
-MODULE_ALIAS("devname:pinmem");

@@ -95,8 +95,9 @@ void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file)
 		else
 			link = &parent->rb_right;
 	}
+	/* Its barrier also publishes what the pin holds to lockless readers. */
 	write_seqcount_begin(&index_seq);
-	rb_link_node_rcu(&pin->node, parent, link);
+	rb_link_node(&pin->node, parent, link);
 	rb_insert_color(&pin->node, &index_root);
 	write_seqcount_end(&index_seq);
 	if (!(pin->flags & PINMEM_PIN_KEEP))
