@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <linux/kernel-page-flags.h>
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <sched.h>
@@ -208,7 +209,8 @@ void *mm_map_secret(size_t len)
 	return addr;
 }
 
-void *mm_map_special(void)
+/* Where the mapping of this name starts; NULL if there is none. */
+static void *find_mapping(const char *name)
 {
 	unsigned long start;
 	void *found = NULL;
@@ -216,13 +218,28 @@ void *mm_map_special(void)
 	FILE *file = fopen("/proc/self/maps", "re");
 
 	CHECK(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (strstr(line, "[vvar]") && sscanf(line, "%lx-", &start) == 1)
+	while (!found && fgets(line, sizeof(line), file)) {
+		if (strstr(line, name) && sscanf(line, "%lx-", &start) == 1)
 			found = (void *)start;
 	}
 	fclose(file);
+	return found;
+}
+
+void *mm_map_special(void)
+{
+	void *found = find_mapping("[vvar]");
+
 	if (!found)
 		SKIP("no [vvar] here");
+	return found;
+}
+
+char *mm_stack_start(void)
+{
+	char *found = find_mapping("[stack]");
+
+	CHECK(found);
 	return found;
 }
 
@@ -305,6 +322,7 @@ const char *mm_dir_ext4(void)
 
 	if (!disk)
 		SKIP("no scratch disk (PINMEM_SCRATCH_DISK)");
+	swapoff(disk);
 	place = private_place();
 	if (mount(disk, place, "ext4", 0, NULL) == 0)
 		return place;
@@ -330,6 +348,7 @@ void mm_swap_on(void)
 
 	if (!disk)
 		SKIP("no scratch disk (PINMEM_SCRATCH_DISK)");
+	swapoff(disk);
 	snprintf(command, sizeof(command), "mkswap -f %s >/dev/null 2>&1",
 		 disk);
 	if (system(command) != 0 || swapon(disk, 0) < 0)
@@ -341,20 +360,63 @@ void mm_swap_off(void)
 	CHECK_OK(swapoff(mm_scratch_disk()));
 }
 
-void *mm_map_unanswered(size_t len)
+static int register_uffd(void *addr, size_t len, __u64 features, __u64 mode)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	void *addr = mm_map(len);
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)addr, .len = len },
+		.mode = mode,
+	};
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 
 	if (fd < 0)
 		SKIP("no userfaultfd: errno %d", errno);
 	CHECK_OK(ioctl(fd, UFFDIO_API, &api));
-	reg.range.start = (uintptr_t)addr;
-	reg.range.len = len;
 	CHECK_OK(ioctl(fd, UFFDIO_REGISTER, &reg));
+	return fd;
+}
+
+void *mm_map_unanswered(size_t len, int *uffd)
+{
+	void *addr = mm_map(len);
+	int fd = register_uffd(addr, len, 0, UFFDIO_REGISTER_MODE_MISSING);
+
+	if (uffd)
+		*uffd = fd;
 	return addr;
+}
+
+static void write_protect(int uffd, void *addr, size_t len, __u64 mode)
+{
+	struct uffdio_writeprotect protect = {
+		.range = { .start = (uintptr_t)addr, .len = len },
+		.mode = mode,
+	};
+
+	CHECK_OK(ioctl(uffd, UFFDIO_WRITEPROTECT, &protect));
+}
+
+int mm_protect_unanswered(void *addr, size_t len)
+{
+	int uffd = register_uffd(addr, len, UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+				 UFFDIO_REGISTER_MODE_WP);
+
+	write_protect(uffd, addr, len, UFFDIO_WRITEPROTECT_MODE_WP);
+	return uffd;
+}
+
+void mm_answer(int uffd, void *page)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)page, .len = PAGE },
+	};
+
+	CHECK_OK(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+}
+
+void mm_answer_write(int uffd, void *page)
+{
+	write_protect(uffd, page, PAGE, 0);
 }
 
 static FILE *open_proc(pid_t pid, const char *name)
@@ -404,6 +466,19 @@ bool mm_present(const void *addr)
 bool mm_swapped(const void *addr)
 {
 	return mm_pagemap(0, addr) & PM_SWAP;
+}
+
+bool mm_is_dirty(const void *addr)
+{
+	uint64_t pfn = mm_pfn(addr), flags;
+	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+
+	CHECK_OK(fd);
+	CHECK_NE(pfn, 0);
+	CHECK_EQ(pread(fd, &flags, sizeof(flags),
+		       (off_t)(pfn * sizeof(flags))), sizeof(flags));
+	close(fd);
+	return flags >> KPF_DIRTY & 1;
 }
 
 /* The number after a name at the beginning of a line; -1 if there is none. */
@@ -482,14 +557,14 @@ static void need_two_nodes(void)
 		SKIP("not two memory nodes");
 }
 
-int mm_move_away(const void *addr)
+bool mm_move_away(const void *addr)
 {
-	int from = mm_node(addr), to = !from, status;
+	int from = mm_node(addr), to = !from;
 
 	need_two_nodes();
 	CHECK_GE(from, 0);
-	status = move_page(addr, &to);
-	return status == to ? 0 : status;
+	move_page(addr, &to);
+	return mm_node(addr) == to;
 }
 
 size_t mm_move_all(const void *addr, size_t len)
@@ -497,26 +572,16 @@ size_t mm_move_all(const void *addr, size_t len)
 	size_t i, moved = 0;
 
 	for (i = 0; i < len; i += PAGE)
-		moved += mm_move_away((const char *)addr + i) == 0;
+		moved += mm_move_away((const char *)addr + i);
 	return moved;
 }
 
-struct mm_pins mm_pins_start(void)
+long long mm_pins(void)
 {
-	struct mm_pins pins;
+	long long acquired, released;
 
-	level_pin_counters(&pins.acquired, &pins.released);
-	return pins;
-}
-
-long long mm_acquired(const struct mm_pins *since)
-{
-	return mm_pins_start().acquired - since->acquired;
-}
-
-long long mm_released(const struct mm_pins *since)
-{
-	return mm_pins_start().released - since->released;
+	level_pin_counters(&acquired, &released);
+	return acquired - released;
 }
 
 long long mm_number(const char *path, const char *name)

@@ -42,6 +42,9 @@ void mm_set_hugetlb_pool(long pages);
 
 void *mm_map_secret(size_t len);
 
+/* The lowest address of the stack. */
+char *mm_stack_start(void);
+
 /* A page of VM_PFNMAP memory: [vvar], which only reads; and a page of the
  * BIOS through /dev/mem, which may be written to.
  */
@@ -64,8 +67,17 @@ const char *mm_scratch_disk(void);
 void mm_swap_on(void);
 void mm_swap_off(void);
 
-/* Memory whose pages never come: whoever faults there waits. */
-void *mm_map_unanswered(size_t len);
+/*
+ * Memory whose faults wait until somebody answers, which nobody does but
+ * mm_answer(): every first touch; or every write to pages that are there.  The
+ * userfaultfd is what answers are given through.
+ */
+void *mm_map_unanswered(size_t len, int *uffd);
+int mm_protect_unanswered(void *addr, size_t len);
+
+/* Gives a zero page to who waits for this one, or lets writers go on. */
+void mm_answer(int uffd, void *page);
+void mm_answer_write(int uffd, void *page);
 
 /* /proc/PID/pagemap; pid 0 is the caller. */
 uint64_t mm_pagemap(pid_t pid, const void *addr);
@@ -81,22 +93,22 @@ long mm_rollup_kb(pid_t pid, const char *field);
 /* A line of /proc/self/smaps for the mapping of the address. */
 long mm_smaps_kb(const void *addr, const char *field);
 
-/* The node of a page; moving it elsewhere gives 0 or -errno of the page. */
-int mm_node(const void *addr);
-int mm_move_away(const void *addr);
+/* A flag of the page in /proc/kpageflags. */
+bool mm_is_dirty(const void *addr);
 
-/* Moves every page to the other node; how many pages went. */
+/* The node of a page; whether move_pages(2) could move it to the other one. */
+int mm_node(const void *addr);
+bool mm_move_away(const void *addr);
+
+/* How many of the pages it could. */
 size_t mm_move_all(const void *addr, size_t len);
 
-/* What nr_foll_pin_acquired and _released counted since mm_pins_start(). */
-struct mm_pins {
-	long long acquired;
-	long long released;
-};
-
-struct mm_pins mm_pins_start(void);
-long long mm_acquired(const struct mm_pins *since);
-long long mm_released(const struct mm_pins *since);
+/*
+ * How many pins there are in the whole system, as the kernel counts them
+ * (nr_foll_pin_acquired less nr_foll_pin_released): one for a page or for a huge
+ * page that is held by one.
+ */
+long long mm_pins(void);
 
 /* A line of a file as "nr_free_pages 123" or "MemFree: 123 kB". */
 long long mm_number(const char *path, const char *name);

@@ -124,6 +124,67 @@ int peer_recv_fd(int sock)
 	return fd;
 }
 
+static char proc_state(pid_t pid)
+{
+	char path[64], line[512], *end;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return '?';
+	end = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+	fclose(file);
+	return end && end[1] ? end[2] : '?';
+}
+
+/* Asleep each time for a while, not by chance. */
+void proc_wait_blocked(pid_t pid)
+{
+	unsigned long end = test_now_ms() + 10000;
+	int asleep = 0;
+	char state;
+
+	while (asleep < 20) {
+		state = proc_state(pid);
+		asleep = state == 'S' || state == 'D' ? asleep + 1 : 0;
+		if (state == 'Z' || state == '?')
+			FAIL("the process did not wait but ended");
+		if (test_now_ms() > end)
+			FAIL("the process does not wait");
+		test_sleep_ms(10);
+	}
+}
+
+#define PROGRAM		"PINMEM_TEST_PROGRAM"
+#define ARGUMENT	"PINMEM_TEST_ARGUMENT"
+
+bool proc_is_program(const char *title)
+{
+	const char *wanted = getenv(PROGRAM);
+
+	return wanted && strcmp(wanted, title) == 0;
+}
+
+long proc_argument(void)
+{
+	const char *text = getenv(ARGUMENT);
+
+	return text ? atol(text) : 0;
+}
+
+void proc_exec(const char *title, long argument)
+{
+	char program[128], number[64];
+	char *argv[] = { program, NULL };
+	char *envp[] = { program, number, NULL };
+
+	snprintf(program, sizeof(program), PROGRAM "=%s", title);
+	snprintf(number, sizeof(number), ARGUMENT "=%ld", argument);
+	execve("/proc/self/exe", argv, envp);
+	FAIL("execve: errno %d", errno);
+}
+
 int proc_open(pid_t pid, const char *name, int flags)
 {
 	char path[64];

@@ -36,6 +36,29 @@ int peer_recv_fd(int sock);
 /* Waits for a child; its status as from waitpid(). */
 int proc_wait(pid_t pid);
 
+/* Waits until the process sleeps, as it does in a system call that waits. */
+void proc_wait_blocked(pid_t pid);
+
+/*
+ * What another program does: PROC_PROGRAM(name) { … } is run in place of main()
+ * by proc_exec(name), which only returns when execve() fails; it can say
+ * proc_argument().  Nothing of the test but its files is left there.
+ */
+#define PROC_PROGRAM(title)						\
+	static void program_##title(void);				\
+	static void __attribute__((constructor)) start_##title(void)	\
+	{								\
+		if (proc_is_program(#title)) {				\
+			program_##title();				\
+			_exit(0);					\
+		}							\
+	}								\
+	static void program_##title(void)
+
+void proc_exec(const char *title, long argument);
+bool proc_is_program(const char *title);
+long proc_argument(void);
+
 /* Opens /proc/PID/NAME; pid 0 is the caller. */
 int proc_open(pid_t pid, const char *name, int flags);
 
