@@ -10,40 +10,41 @@
 
 #define SMALLEST_PAGE 4096u
 
-static struct pinmem_query *query_new(struct pinmem_ctx *ctx, uint32_t flags,
-				      uint64_t start, uint64_t len)
+static int query_new(struct pinmem_ctx *ctx, uint32_t flags, uint64_t start,
+		     uint64_t len, struct pinmem_query **query)
 {
-	struct pinmem_query *query = calloc(1, sizeof(*query));
+	struct pinmem_query *new = calloc(1, sizeof(*new));
 
-	if (!query)
-		return NULL;
-	query->ctx = ctx;
-	query->flags = flags;
-	query->mem_fd = -1;
-	query->next = start;
-	query->end = len <= UINT64_MAX - start ? start + len : UINT64_MAX;
-	return query;
+	if (!new)
+		return -ENOMEM;
+	new->ctx = ctx;
+	new->flags = flags;
+	new->mem_fd = -1;
+	new->next = start;
+	new->end = len <= UINT64_MAX - start ? start + len : UINT64_MAX;
+	*query = new;
+	return 0;
 }
 
 PINMEM_API int pinmem_query_self(struct pinmem_ctx *ctx, uint64_t addr,
 				 uint64_t len, struct pinmem_query **query)
 {
-	*query = query_new(ctx, 0, addr, len);
-	return *query ? 0 : -ENOMEM;
+	return query_new(ctx, 0, addr, len, query);
 }
 
 static int query_remote(struct pinmem_ctx *ctx, int mem_fd, uint64_t addr,
 			uint64_t len, struct pinmem_query **query)
 {
+	int err;
+
 	if (mem_fd < 0)
 		return mem_fd;
-	*query = query_new(ctx, PINMEM_QUERY_REMOTE, addr, len);
-	if (!*query) {
+	err = query_new(ctx, PINMEM_QUERY_REMOTE, addr, len, query);
+	if (err)
 		close(mem_fd);
-		return -ENOMEM;
-	}
-	(*query)->mem_fd = mem_fd;
-	return 0;
+	else
+		(*query)->mem_fd = mem_fd;
+	return err;
 }
 
 PINMEM_API int pinmem_query_pid(struct pinmem_ctx *ctx, pid_t pid,
@@ -65,11 +66,11 @@ PINMEM_API int pinmem_query_mem_fd(struct pinmem_ctx *ctx, int mem_fd,
 PINMEM_API int pinmem_query_handle(struct pinmem_ctx *ctx, uint64_t handle,
 				   struct pinmem_query **query)
 {
-	*query = query_new(ctx, PINMEM_QUERY_HANDLE, 0, UINT64_MAX);
-	if (!*query)
-		return -ENOMEM;
-	(*query)->handle = handle;
-	return 0;
+	int err = query_new(ctx, PINMEM_QUERY_HANDLE, 0, UINT64_MAX, query);
+
+	if (!err)
+		(*query)->handle = handle;
+	return err;
 }
 
 PINMEM_API void pinmem_query_free(struct pinmem_query *query)
