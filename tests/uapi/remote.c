@@ -266,6 +266,7 @@ static void refuse_file(int dev, int fd, const char *what)
 	int i;
 
 	test_note("%s", what);
+	CHECK_OK(fd);
 	for (i = 0; i < (int)MODES; i++)
 		refuse(dev, fd, &run, modes[i], EINVAL, PINMEM_WHY_NOT_MEM);
 	query.flags = PINMEM_QUERY_REMOTE;
@@ -711,9 +712,10 @@ TEST(a_device_file_inherited_over_exec_asks_and_unpins_only)
 static void use_passed(int sock, void *arg)
 {
 	int dev = peer_recv_fd(sock);
+	uint64_t first = peer_hear(sock), second = peer_hear(sock);
 
 	(void)arg;
-	check_inherited(dev, peer_hear(sock), peer_hear(sock));
+	check_inherited(dev, first, second);
 }
 
 TEST(a_device_file_passed_over_a_socket_asks_and_unpins_only)
