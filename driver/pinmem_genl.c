@@ -36,6 +36,7 @@ static int dump_start(struct netlink_callback *cb)
 						   current_cred());
 	dump->pids = get_pid_ns(task_active_pid_ns(current));
 	dump->all = netlink_capable(cb->skb, CAP_SYS_ADMIN);
+	cb->prev_seq = pinmem_pin_generation();
 	return 0;
 }
 
@@ -104,8 +105,11 @@ static int put_pin(struct sk_buff *skb, struct netlink_callback *cb,
 static int put_summary(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump *dump = (struct dump *)cb->ctx;
-	void *head = put_header(skb, cb);
+	void *head;
 
+	/* What came or went during this very call is told here. */
+	cb->seq = pinmem_pin_generation();
+	head = put_header(skb, cb);
 	if (!head)
 		return -EMSGSIZE;
 	if (nla_put_u64_64bit(skb, PINMEM_A_INSTANCE, pinmem_instance,
@@ -154,12 +158,19 @@ static const struct genl_ops pinmem_ops[] = {
 	},
 };
 
+/* A request has no attributes: one that asks for a filter must not get all. */
+static const struct nla_policy pinmem_policy[PINMEM_A_MAX + 1] = {
+	[0 ... PINMEM_A_MAX] = { .type = NLA_REJECT },
+};
+
 static struct genl_family pinmem_family __ro_after_init = {
 	.name		= PINMEM_GENL_NAME,
 	.version	= PINMEM_GENL_VERSION,
 	.module		= THIS_MODULE,
 	.netnsok	= true,
 	.parallel_ops	= true,
+	.policy		= pinmem_policy,
+	.maxattr	= PINMEM_A_MAX,
 	.ops		= pinmem_ops,
 	.n_ops		= ARRAY_SIZE(pinmem_ops),
 	.resv_start_op	= PINMEM_CMD_PIN_GET + 1,

@@ -45,7 +45,7 @@
 struct rules {
 	unsigned int foll;
 	bool own_page;		/* must be anonymous: it can be written */
-	bool cow;		/* a private mapping */
+	bool cow;		/* a private mapping, pinned for reading */
 	unsigned long end;	/* to here */
 };
 
@@ -75,9 +75,12 @@ static bool tracks_dirty(struct address_space *mapping)
 
 static bool vma_tracks_dirty(struct vm_area_struct *vma)
 {
-	return vma->vm_flags & VM_SHARED && vma->vm_file &&
-	       !is_vm_hugetlb_page(vma) &&
-	       tracks_dirty(vma->vm_file->f_mapping);
+	if (!(vma->vm_flags & VM_SHARED) || is_vm_hugetlb_page(vma))
+		return false;
+	if (vma->vm_ops &&
+	    (vma->vm_ops->page_mkwrite || vma->vm_ops->pfn_mkwrite))
+		return true;
+	return vma->vm_file && tracks_dirty(vma->vm_file->f_mapping);
 }
 
 /* Whether a pin in this mapping is refused, and why.  Under mmap_lock. */
@@ -141,7 +144,8 @@ static void rules_of(struct pinmem_gup *g, struct vm_area_struct *vma,
 		     struct rules *rules)
 {
 	rules->foll = longterm(g) ? FOLL_LONGTERM : 0;
-	rules->cow = is_cow_mapping(vma->vm_flags);
+	/* FOLL_WRITE leaves nothing to be copied. */
+	rules->cow = is_cow_mapping(vma->vm_flags) && !writes(g);
 	rules->own_page = rules->cow && vma->vm_flags & VM_WRITE;
 	if (writes(g) || rules->own_page)
 		rules->foll |= FOLL_WRITE;
@@ -269,9 +273,11 @@ static unsigned long batch_end(const struct pinmem_gup *g, unsigned long addr,
 }
 
 /*
- * The rules at @addr for a pin that does not write; those of a pin that writes
- * follow from its flags.  A look-up that is wrong by the time of the pin is
- * found by rules_hold().
+ * The rules at @addr.  For a pin that writes they are right whatever is mapped
+ * there by the time of the pin; for one that does not see rules_hold().
+ *
+ * It is also here that an address with no mapping is found: GUP would do so too,
+ * but below a stack it prints a stack trace.
  */
 static int own_rules(struct pinmem_gup *g, unsigned long addr,
 		     struct rules *rules)
@@ -279,13 +285,6 @@ static int own_rules(struct pinmem_gup *g, unsigned long addr,
 	struct vm_area_struct *vma;
 	int err;
 
-	if (writes(g)) {
-		rules->foll = FOLL_WRITE | (longterm(g) ? FOLL_LONGTERM : 0);
-		rules->own_page = false;
-		rules->cow = false;
-		rules->end = ULONG_MAX;
-		return 0;
-	}
 	if (mmap_read_lock_killable(g->mm))
 		return fail_at(g, addr, PINMEM_WHY_INTERRUPTED, -EINTR);
 	vma = vma_lookup(g->mm, addr);
@@ -564,15 +563,15 @@ void pinmem_gup_release(struct pinmem_runs *runs, bool dirty)
 	struct pinmem_runs_iter it;
 	bool more;
 
-	if (runs->nr > 1)
+	more = pinmem_runs_first(&it, runs);
+	if (more && (runs->nr > 1 || it.run.pages > BATCH_SMALL))
 		large = (struct page **)__get_free_page(GFP_KERNEL |
 							__GFP_NOWARN);
 	if (large) {
 		batch = large;
 		max = BATCH_PAGES;
 	}
-	for (more = pinmem_runs_first(&it, runs); more;
-	     more = pinmem_runs_next(&it)) {
+	for (; more; more = pinmem_runs_next(&it)) {
 		unsigned long mask = pinmem_kind_pages(it.run.kind) - 1;
 		unsigned long pfn = it.run.pfn, end = pfn + it.run.pages;
 

@@ -234,7 +234,7 @@ static void give_back(struct pinmem_pin *pin)
 	pinmem_mm_del(pin->pm, pin);
 	pinmem_gup_release(&pin->runs, pin->flags & PINMEM_PIN_WRITE);
 	pinmem_account_uncharge(pin, pin_mm(pin));
-	/* Before the look for waiters; pairs with end(). */
+	/* Before the look for waiters. */
 	smp_store_mb(pin->gone, true);
 	wake_up_var(&pin->gone);
 }
@@ -282,9 +282,8 @@ static void end(struct pinmem_pin *pin, enum pinmem_end why, bool wait)
 {
 	if (end_begin(pin, why))
 		give_back(pin);
-	else if (wait) /* pairs with give_back() */
-		wait_var_event_killable(&pin->gone,
-					smp_load_acquire(&pin->gone));
+	else if (wait)
+		wait_var_event_killable(&pin->gone, READ_ONCE(pin->gone));
 	forget(pin);
 }
 

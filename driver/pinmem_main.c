@@ -20,6 +20,8 @@ static int pinmem_open(struct inode *inode, struct file *filp)
 	static atomic64_t last_id;
 	struct pinmem_file *file;
 
+	if (!current->mm)
+		return -EINVAL;
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
@@ -103,4 +105,3 @@ module_exit(pinmem_exit);
 MODULE_DESCRIPTION("Pin user memory, and ask what is pinned");
 MODULE_AUTHOR("The pinmem authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1.0");

@@ -218,7 +218,7 @@ struct pinmem_mm {
 	struct mmu_notifier mn;
 	struct hlist_node node;			/* table of them */
 	refcount_t ref;
-	spinlock_t lock;
+	spinlock_t lock;			/* of pins */
 	struct rb_root_cached pins;		/* spans; that hold pages */
 	struct work_struct work;		/* it died */
 	struct pid *target;

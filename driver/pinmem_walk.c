@@ -235,11 +235,11 @@ static u32 small_pins(struct folio *folio)
 	for (tries = 0; tries < 3; tries++) {
 		int maps = atomic_read(&folio->_mapcount) + 1;
 
-		smp_rmb();
+		smp_rmb(); /* mappings before references */
 		refs = folio_ref_count(folio);
 		if (refs < GUP_PIN_COUNTING_BIAS)
 			return 0;
-		smp_rmb();
+		smp_rmb(); /* references before mappings */
 		if (maps == atomic_read(&folio->_mapcount) + 1)
 			return max(refs - max(maps, 0), 0) /
 			       GUP_PIN_COUNTING_BIAS;
@@ -311,7 +311,7 @@ static bool see_pte(struct query *q, unsigned long addr, pte_t pte)
 static unsigned long see_table(struct query *q, unsigned long addr,
 			       unsigned long stop, pmd_t *pmdp, pmd_t pmd)
 {
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* of the table */
 	pte_t *ptep;
 
 	rcu_read_lock();
