@@ -212,27 +212,25 @@ static void own_unanswered_memory(int sock, void *arg)
 	peer_hear(sock);
 }
 
-static struct remote *remote;
+static struct remote remote;
 
 static void pin_remote_unanswered_memory(int dev, uint32_t flags)
 {
-	int mem = proc_open(remote->target.pid, "mem", O_RDWR);
+	int mem = proc_open(remote.target.pid, "mem", O_RDWR);
 
 	CHECK_OK(mem);
-	ioc_pin_remote(dev, mem, remote->memory, 8 * PAGE, flags, NULL);
+	ioc_pin_remote(dev, mem, remote.memory, 8 * PAGE, flags, NULL);
 }
 
 TEST(a_pin_of_another_process_memory_that_never_comes_can_be_killed)
 {
-	struct remote there;
 	size_t i;
 
-	remote = &there;
 	for (i = 0; i < MODES; i++) {
-		there.target = peer_start(own_unanswered_memory, NULL);
-		there.memory = (void *)peer_hear(there.target.sock);
+		remote.target = peer_start(own_unanswered_memory, NULL);
+		remote.memory = (void *)peer_hear(remote.target.sock);
 		check_killable(pin_remote_unanswered_memory, modes[i], 0);
-		peer_kill(&there.target);
+		peer_kill(&remote.target);
 	}
 }
 
@@ -242,20 +240,18 @@ TEST(a_process_whose_memory_somebody_waits_for_goes_on)
 		.call = pin_remote_unanswered_memory,
 	};
 	struct peer waiter;
-	struct remote there;
 	size_t i;
 
-	remote = &there;
 	for (i = 0; i < MODES; i++) {
-		there.target = peer_start(own_unanswered_memory, NULL);
-		there.memory = (void *)peer_hear(there.target.sock);
+		remote.target = peer_start(own_unanswered_memory, NULL);
+		remote.memory = (void *)peer_hear(remote.target.sock);
 		waiting.flags = modes[i];
 		waiter = peer_start(call_and_wait, &waiting);
 		proc_wait_blocked(waiter.pid);
-		peer_say(there.target.sock, 0);
-		peer_hear(there.target.sock);
+		peer_say(remote.target.sock, 0);
+		peer_hear(remote.target.sock);
 		peer_kill(&waiter);
-		peer_kill(&there.target);
+		peer_kill(&remote.target);
 	}
 }
 
@@ -264,31 +260,29 @@ static void pin_remote_until_its_end(int sock, void *arg)
 {
 	uint32_t flags = *(uint32_t *)arg;
 	int dev = ioc_device();
-	int mem = proc_open(remote->target.pid, "mem", O_RDWR);
+	int mem = proc_open(remote.target.pid, "mem", O_RDWR);
 
 	(void)sock;
 	CHECK_OK(mem);
-	if (ioc_pin_remote(dev, mem, remote->memory, 8 * PAGE, flags, NULL) < 0)
+	if (ioc_pin_remote(dev, mem, remote.memory, 8 * PAGE, flags, NULL) < 0)
 		CHECK_EQ(errno, ESRCH);
 }
 
 TEST(a_process_whose_memory_somebody_waits_for_can_be_killed)
 {
 	struct peer waiter;
-	struct remote there;
 	unsigned long start;
 	uint32_t flags;
 	size_t i;
 
-	remote = &there;
 	for (i = 0; i < MODES; i++) {
-		there.target = peer_start(own_unanswered_memory, NULL);
-		there.memory = (void *)peer_hear(there.target.sock);
+		remote.target = peer_start(own_unanswered_memory, NULL);
+		remote.memory = (void *)peer_hear(remote.target.sock);
 		flags = modes[i];
 		waiter = peer_start(pin_remote_until_its_end, &flags);
 		proc_wait_blocked(waiter.pid);
 		start = test_now_ms();
-		peer_kill(&there.target);
+		peer_kill(&remote.target);
 		peer_join(&waiter);
 		CHECK_LT(test_now_ms() - start, 5000);
 	}
