@@ -109,7 +109,7 @@ static const struct argp argp = {
 	.args_doc = "--pid PID RANGE...",
 	.doc = "Pin memory of a running process: its pages stay where they are until the pin ends.\v"
 	"A RANGE is one of\n"
-	"  ADDR+LEN       hexadecimal address; length with K, M, G or T (powers of 1024)\n"
+	"  ADDR+LEN       ADDR is hexadecimal; LEN is decimal, with K, M, G or T\n"
 	"  START-END      as in /proc/PID/maps; END is exclusive\n"
 	"  heap           [heap], which brk(2) makes; many allocators do without\n"
 	"  stack          [stack] of the first thread\n"

@@ -132,7 +132,8 @@ static void tally_run(struct tally *tally, const struct run *run)
 		tally->ours += len;
 }
 
-static void tally_json(const struct tally *tally, struct json_object *obj)
+/* The words of JSON; states that this pinctl does not know are "other". */
+static const char *state_key(unsigned int state)
 {
 	static const char *const keys[NR_STATES] = {
 		[0] = "other",
@@ -145,24 +146,20 @@ static void tally_json(const struct tally *tally, struct json_object *obj)
 		[PINMEM_MAYBE] = "maybe",
 		[PINMEM_PINNED] = "pinned",
 	};
+
+	return keys[state < NR_STATES ? state : 0];
+}
+
+static void tally_json(const struct tally *tally, struct json_object *obj)
+{
 	struct json_object *states = json_object_new_object();
-	size_t i;
+	unsigned int i;
 
 	for (i = 0; i < NR_STATES; i++)
-		json_add_u64(states, keys[i], tally->bytes[i]);
+		json_add_u64(states, state_key(i), tally->bytes[i]);
 	json_add_u64(obj, "bytes", tally->size);
 	json_add(obj, "states", states);
 	json_add_u64(obj, "ours", tally->ours);
-}
-
-static const char *state_key(unsigned int state)
-{
-	switch (state) {
-	case PINMEM_NOT_PINNED:
-		return "not_pinned";
-	default:
-		return pinmem_page_state_text(state);
-	}
 }
 
 static struct json_object *run_json(const struct run *run)

@@ -244,7 +244,7 @@ int parse_word(const char *s, struct word *word, const char **why)
 	if (parse_keyword(s, &word->kind) || parse_maps_line(s, &word->range))
 		return 0;
 	*why = "it is none of these";
-	if (digit_of(*s) >= 16)
+	if (!strpbrk(s, "+-"))
 		return -EINVAL;
 	return parse_range(s, &word->range, why);
 }

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: 2026 The pinmem authors
+#
+# What pinctl says and how it exits before it needs the device.
+set -u
+# shellcheck source=tests/vm/tap.sh
+. "${top_srcdir:?}/tests/vm/tap.sh"
+
+pinctl=${top_builddir:?}/cli/pinctl
+
+# usage_error PART ARGUMENT...: exit status 2, nothing on stdout, PART on stderr
+usage_error() {
+	local part=$1 said status
+	shift
+	said=$("$pinctl" "$@" 2>&1 >/dev/null)
+	status=$?
+	[ "$status" -eq 2 ] || { echo "exit status $status"; return 1; }
+	[ -z "$("$pinctl" "$@" 2>/dev/null)" ] || { echo "wrote to stdout"; return 1; }
+	[[ $said == *"$part"* ]] || { echo "said: $said"; return 1; }
+}
+
+# teaches PART ARGUMENT...: exit status 0, PART on stdout
+teaches() {
+	local part=$1 said
+	shift
+	said=$("$pinctl" "$@") || return
+	[[ $said == *"$part"* ]] || { echo "said: $said"; return 1; }
+}
+
+full_is_noticed() {
+	local said
+	said=$("$pinctl" "$@" 2>&1 >/dev/full)
+	is $? 1 && [[ $said == *'No space left on device'* ]]
+}
+
+closed_is_noticed() {
+	"$pinctl" --help >&- 2>/dev/null
+	is $? 1
+}
+
+lines_fit() {
+	"$pinctl" "$@" | awk 'length > 80 { print; bad = 1 } END { exit bad }'
+}
+
+GRAMMAR='RANGE is ADDR+LEN, START-END, heap, stack, anon, all or map:SUBSTRING'
+
+check "nothing at all" usage_error Usage:
+check "no such verb" usage_error "'frob' is no verb" frob
+check "no such option" usage_error "unrecognized option '--frob'" --frob
+check "no such option of a verb" usage_error "unrecognized option '--frob'" status --frob
+check "pin without a process" usage_error '--pid PID is missing' pin heap
+check "pin without a range" usage_error "$GRAMMAR" pin --pid 1
+check "pin of a bad process" usage_error "'x1' is no process number" pin --pid x1 heap
+check "pin of process 0" usage_error "'0' is no process number" pin --pid 0 heap
+check "a bad range is quoted, with the grammar" usage_error "'foo' is no RANGE" pin --pid 1 foo
+check "a bad range shows the grammar" usage_error "$GRAMMAR" pin --pid 1 foo
+check "a bad range after a good one" usage_error "'rw-p' is no RANGE" pin --pid 1 heap rw-p
+check "a bad range before the process" usage_error "'foo' is no RANGE" pin foo --pid 1
+check "a range that ends where it starts" usage_error 'END, which is exclusive' pin --pid 1 1000-1000
+check "a range that wraps" usage_error 'wraps around' pin --pid 1 fffffffffffff000+4K
+check "a range without length" usage_error 'the length is 0' pin --pid 1 1000+0
+check "an empty map:" usage_error "'map:' is no RANGE" pin --pid 1 map:
+check "a bad word does a terminal no harm" usage_error "'\\033[31m' is no RANGE" pin --pid 1 $'\e[31m'
+check "short and longterm" usage_error 'exclude each other' pin --pid 1 heap --short --longterm --hold
+check "short without hold" usage_error '--short needs --hold' pin --pid 1 heap --short
+check "unpin what" usage_error 'name a HANDLE, --pid PID, or --all' unpin
+check "unpin a bad handle" usage_error "'7x' is no HANDLE" unpin 7x
+check "unpin handles and all" usage_error 'exclude each other' unpin 7 --all
+check "unpin a process and all" usage_error 'exclude each other' unpin --pid 7 --all
+check "unpin handles of all users" usage_error '--all-users goes with' unpin 7 --all-users
+check "all users of what" usage_error 'name a HANDLE, --pid PID, or --all' unpin --all-users
+check "force goes with handles" usage_error '--force goes with HANDLEs' unpin --all --force
+check "status of a bad handle" usage_error "'x' is no HANDLE" status x
+check "status of handles and a process" usage_error 'exclude each other' status 7 --pid 8
+check "query what" usage_error 'name one HANDLE' query
+check "query two handles" usage_error 'name one HANDLE' query 7 8
+check "query a bad range" usage_error "$GRAMMAR" query --pid 7 8
+check "help of no such verb" usage_error "'frob' is no verb" help frob
+
+for verb in pin unpin status query; do
+	check "$verb --help teaches by examples" teaches 'Examples:' $verb --help
+	check "help $verb" teaches "Usage: pinctl $verb" help $verb
+	check "$verb --usage" teaches "Usage: pinctl $verb" $verb --usage
+	check "$verb --help fits a terminal" lines_fit $verb --help
+	check "$verb --help >/dev/full" full_is_noticed $verb --help
+done
+check "--help lists the verbs" teaches '  unpin    End pins' --help
+check "--help fits a terminal" lines_fit --help
+check "help" teaches '  unpin    End pins' help
+check "pin --help warns of fork" teaches 'fork() of the process copies' pin --help
+check "pin --help says what is not pinned" teaches 'later mappings and stack growth are not' pin --help
+check "--version" teaches 'libpinmem ' --version
+check "--help >/dev/full" full_is_noticed --help
+check "--version >/dev/full" full_is_noticed --version
+check "--help >&-" closed_is_noticed
+
+finish
