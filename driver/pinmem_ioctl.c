@@ -118,9 +118,10 @@ static int info_ranges(const struct pinmem_pin *pin, struct pinmem_ioc_info *arg
 	int err;
 
 	while (i < pin->nr_ranges && arg->out_nr_ranges < arg->nr_ranges) {
+		struct pinmem_ioc_range copy = range[i];
+
 		err = pinmem_put_element(arg->ranges, arg->out_nr_ranges,
-					 arg->range_size, &range[i],
-					 sizeof(range[i]));
+					 arg->range_size, &copy, sizeof(copy));
 		if (err)
 			return err;
 		arg->out_nr_ranges++;

@@ -70,17 +70,17 @@ static bool is_ordered(const struct pinmem_pin *pin)
 static int copy_ranges(struct pinmem_pin *pin, const struct pinmem_ioc_pin *arg,
 		       struct pinmem_fail *f)
 {
-	struct pinmem_ioc_range *ranges = &pin->range;
+	struct pinmem_ioc_range range, *ranges = &pin->range;
 	u32 i;
 	int err;
 
-	if (!arg->nr_ranges || arg->range_size < sizeof(*ranges))
+	if (!arg->nr_ranges || arg->range_size < sizeof(range))
 		return -EINVAL;
 	err = pinmem_account_ranges(arg->nr_ranges, f);
 	if (err)
 		return err;
 	if (arg->nr_ranges > 1) {
-		ranges = kvmalloc_array(arg->nr_ranges, sizeof(*ranges),
+		ranges = kvmalloc_array(arg->nr_ranges, sizeof(range),
 					GFP_KERNEL_ACCOUNT);
 		if (!ranges)
 			return fail(f, PINMEM_WHY_NO_MEMORY, -ENOMEM);
@@ -88,13 +88,15 @@ static int copy_ranges(struct pinmem_pin *pin, const struct pinmem_ioc_pin *arg,
 	}
 	pin->nr_ranges = arg->nr_ranges;
 	for (i = 0; i < arg->nr_ranges; i++) {
-		err = pinmem_get_element(&ranges[i], sizeof(*ranges),
-					 arg->ranges, i, arg->range_size);
+		/* Not into the pin, which usercopy hardening keeps out of. */
+		err = pinmem_get_element(&range, sizeof(range), arg->ranges, i,
+					 arg->range_size);
 		if (err)
 			return err;
-		err = check_range(&ranges[i], i, &pin->pages, f);
+		err = check_range(&range, i, &pin->pages, f);
 		if (err)
 			return err;
+		ranges[i] = range;
 	}
 	f->range = 0;
 	f->addr = 0;
