@@ -545,6 +545,9 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 		fail->range = i;
 		err = locked ? gup_locked(&g, addr, end) :
 			       gup_fast(&g, addr, end);
+		/* The address is one of the range, not its page's. */
+		if (err && fail->addr)
+			fail->addr = max(fail->addr, range[i].addr);
 	}
 	pinmem_runs_finish(&g.builder);
 	free_page((unsigned long)batch);

@@ -68,7 +68,6 @@ static int run_pin(struct call *call)
 	struct pinmem_pin *pin;
 	int err;
 
-	set_fail(arg, &fail);
 	if (!(call->filp->f_mode & FMODE_WRITE)) {
 		arg->out_why = PINMEM_WHY_READ_ONLY;
 		return -EPERM;
@@ -133,11 +132,9 @@ static int info_ranges(const struct pinmem_pin *pin, struct pinmem_ioc_info *arg
 static int run_info(struct call *call)
 {
 	struct pinmem_ioc_info *arg = &call->cmd.info;
-	u32 out = rows[_IOC_NR(PINMEM_IOC_INFO)].out;
 	struct pinmem_pin *pin;
 	int err = -ENOENT;
 
-	memset((char *)arg + out, 0, sizeof(*arg) - out);
 	if (arg->flags)
 		return -EOPNOTSUPP;
 	if (arg->nr_ranges ? arg->range_size < sizeof(struct pinmem_ioc_range) :
@@ -226,6 +223,7 @@ long pinmem_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 				    call.user_size);
 	if (err)
 		return err;
+	memset((char *)&call.cmd + row->out, 0, row->size - row->out);
 	err = row->run(&call);
 	/* A pin that was made has answered before; nothing may fail now. */
 	if (err || row->run != run_pin) {

@@ -41,13 +41,11 @@ static int check_range(const struct pinmem_ioc_range *range, u32 index,
 
 	f->range = index;
 	f->addr = range->addr;
-	if (!range->len || check_add_overflow(range->addr, range->len, &end) ||
-	    check_add_overflow(end, (u64)PAGE_SIZE - 1, &end))
+	if (!range->len || check_add_overflow(range->addr, range->len, &end))
 		return fail(f, PINMEM_WHY_BAD_RANGE, -EINVAL);
-	end &= PAGE_MASK;
 	if (end > TASK_SIZE_MAX)
 		return fail(f, PINMEM_WHY_UNMAPPED, -EFAULT);
-	nr = (end - (range->addr & PAGE_MASK)) >> PAGE_SHIFT;
+	nr = (PAGE_ALIGN(end) - (range->addr & PAGE_MASK)) >> PAGE_SHIFT;
 	if (check_add_overflow(*pages, (unsigned long)nr, pages))
 		return fail(f, PINMEM_WHY_BAD_RANGE, -EINVAL);
 	return 0;

@@ -328,7 +328,6 @@ int pinmem_query(struct pinmem_file *file, struct pinmem_ioc_query *arg)
 	struct asker *a;
 	int err;
 
-	arg->out_nr_runs = 0;
 	arg->out_next = arg->start;
 	err = check_args(arg);
 	if (err)

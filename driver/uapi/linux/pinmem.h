@@ -14,8 +14,8 @@
  *  - The number of a command is written out and says nothing of its struct, so
  *    that the struct can grow.  ``size`` comes first and is the size of the
  *    struct that the caller was built with.  A smaller one than the first
- *    release's is refused; a larger one is accepted when what this driver does
- *    not know of it is zero.
+ *    release's is refused; a larger one, up to a page, is accepted when what
+ *    this driver does not know of it is zero.
  *  - Reserved fields and unknown flags must be zero.
  *  - An array is a pointer, a count (in) or capacity (out) of elements, and the
  *    size of one element, with the same rule: smaller than the first release's
@@ -34,8 +34,8 @@
  * The meaning of errno:
  *
  *  - ENOTTY: no such command.
- *  - E2BIG: a non-zero tail that this driver does not know, of the struct or of
- *    an element.
+ *  - E2BIG: a non-zero tail that this driver does not know, or more than a page,
+ *    of the struct or of an element.
  *  - EOPNOTSUPP: an unknown flag or a reserved field is set, or the kernel has
  *    no way to do it (fs-dax with LONGTERM; remote pins where
  *    %PINMEM_FEATURE_REMOTE is off).
@@ -348,7 +348,8 @@ struct pinmem_ioc_info {
  * @PINMEM_PAGE_UNMAPPED: No mapping here.
  * @PINMEM_PAGE_INACCESSIBLE: A mapping that allows no access (PROT_NONE).
  * @PINMEM_PAGE_SPECIAL: Device memory or the like: it can never be pinned.
- * @PINMEM_PAGE_UNTOUCHED: Mapped, but never touched: there is no page yet.
+ * @PINMEM_PAGE_UNTOUCHED: Mapped, but never written, if it is anonymous: there is
+ *	no page of its own yet.
  * @PINMEM_PAGE_AWAY: Not mapped in now: swapped out, being moved, or (of a
  *	file) perhaps cached.  Says nothing of pins.
  * @PINMEM_PAGE_NOT_PINNED: A page that is not DMA-pinned.
