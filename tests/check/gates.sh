@@ -48,12 +48,12 @@ mandoc_gate() {
 	done < <(our_files 'man/*.[1-9]')
 }
 
-# "filp" is the kernel's word for a struct file.
+# "filp" is the kernel's word for a struct file; Nd and Fo are macros of mdoc.
 codespell_gate() {
 	local -a files
 	cd "$TOP" || return
 	mapfile -t files < <(our_files | grep -v '^LICENSES/')
-	try codespell codespell -L filp "${files[@]}"
+	try codespell codespell -L filp,nd,fo "${files[@]}"
 }
 
 has_licence_tag() {
