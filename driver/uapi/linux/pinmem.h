@@ -418,8 +418,9 @@ enum pinmem_query_flags {
  * @runs: Pointer to room for struct pinmem_ioc_run
  * @nr_runs: How many fit there, at least 1
  * @out_nr_runs: How many were written
- * @out_next: Where to go on, in the terms of @start; done when it has reached
- *	the end
+ * @out_next: Where to go on, in the terms of @start; runs are whole pages, so it
+ *	may lie behind @start + @len.  All is told when it has reached that, or
+ *	when no run was written.
  *
  * Answers from the page tables, whoever holds the pins: RDMA, VFIO, io_uring,
  * Direct IO, pinmem.  Faults nothing in, takes no references, marks nothing
@@ -460,7 +461,8 @@ enum pinmem_feature {
  * @out_pin_flags: enum pinmem_pin_flags that PIN knows
  * @out_instance: Random number of this load of the module
  * @out_max_ranges: Limit of ranges in one PIN
- * @out_max_pins: Limit of pins per user, ended ones included
+ * @out_max_pins: Limit of pins per user, ended ones included, whatever the
+ *	caller may
  * @out_max_user_bytes: Limit of bytes per user, for callers without
  *	CAP_IPC_LOCK
  * @out_max_bytes: Limit of bytes of all such users together
