@@ -16,6 +16,11 @@
 
 #include <linux/pinmem.h>
 
+#if !IS_ENABLED(CONFIG_64BIT) || !IS_ENABLED(CONFIG_MMU_NOTIFIER) || \
+	!IS_ENABLED(CONFIG_INTERVAL_TREE) || !IS_ENABLED(CONFIG_NET)
+#error "pinmem needs a 64-bit kernel with MMU_NOTIFIER and NET"
+#endif
+
 /*
  * The rooms of the house, top to bottom; a lower one never calls a higher one:
  *
