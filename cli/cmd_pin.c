@@ -216,6 +216,9 @@ static int try_once(struct pin *pin, struct failure *fail)
 	if (ret)
 		return explain_pin(fail, ret, pin->req, &pin->target,
 				   &pin->sel.ranges, flags_of(pin));
+	if (!target_alive(&pin->target))
+		return failure_set(fail, ESRCH, "%s ended while it was being pinned, and the pin with it",
+				   pin->target.label);
 	return 0;
 }
 
