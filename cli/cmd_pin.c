@@ -243,6 +243,20 @@ static bool is_of_words(const struct pin *pin, const struct failure *fail)
 		 ranges_contain(&pin->sel.given, fail->address));
 }
 
+static int give_up(const struct pin *pin, struct failure *fail)
+{
+	char *message;
+	int ret;
+
+	if (fail->reason == PINMEM_REASON_CHANGING)
+		return -fail->err;
+	message = xstrdup(fail->message);
+	ret = failure_set(fail, fail->err, "%s; so it was %d times: try again, or stop the process meanwhile (kill -STOP %d)",
+			  message, MAX_LOOKS + 1, (int)pin->pid);
+	free(message);
+	return ret;
+}
+
 static int try_until_done(struct pin *pin, struct failure *fail)
 {
 	unsigned int looks = 0;
@@ -254,7 +268,7 @@ static int try_until_done(struct pin *pin, struct failure *fail)
 			return ret;
 		if (may_have_changed(fail->reason)) {
 			if (++looks > MAX_LOOKS)
-				return ret;
+				return give_up(pin, fail);
 		} else if (!select_refuse(&pin->sel, &pin->target,
 					  fail->reason, fail->address)) {
 			return ret;

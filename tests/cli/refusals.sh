@@ -64,6 +64,11 @@ the_module_is_not_loaded() {
 	out_has 'driver ABI: 1'
 }
 
+there_is_no_node() {
+	run unshare -m bash -c 'mount -t tmpfs none /dev && exec pinctl unpin --all'
+	failed_with '/dev/pinmem: no such device, though the module is loaded'
+}
+
 the_module_cannot_go_while_pins_are_kept() {
 	sleep 1000 &
 	run pinctl pin --pid $! stack
@@ -179,6 +184,7 @@ test_that "not in the group" not_in_the_group
 test_that "in the group, but not in this login" in_the_group_since_the_login
 test_that "the udev rule was not in force" the_rule_was_not_in_force
 test_that "the module is not loaded" the_module_is_not_loaded
+test_that "there is no node" there_is_no_node
 test_that "kept pins keep the module, --all --all-users lets it go" the_module_cannot_go_while_pins_are_kept
 test_that "another user's process" another_users_process
 test_that "Yama is named, and its advice works" yama_is_named

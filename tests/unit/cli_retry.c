@@ -22,7 +22,6 @@ struct pinmem_request {
 static unsigned int nr_pins;
 static unsigned int nr_failures;
 static unsigned int reason;
-static uint64_t blamed;
 static unsigned int nr_unpinned;
 static uint64_t max_ranges = 65536;
 static unsigned int flags_used;
@@ -114,7 +113,36 @@ unsigned int pinmem_request_get_reason(const struct pinmem_request *req)
 
 uint64_t pinmem_request_get_address(const struct pinmem_request *req)
 {
-	return blamed ? blamed : req->first;
+	return req->first;
+}
+
+size_t pinmem_request_get_range(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_limit(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_use(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_need(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_bytes(const struct pinmem_request *req)
+{
+	return req->nr_ranges * (uint64_t)getpagesize();
 }
 
 int pinmem_unpin(struct pinmem_ctx *ctx, uint64_t handle)
