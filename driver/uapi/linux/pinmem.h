@@ -551,7 +551,7 @@ enum pinmem_open_flags {
  * @flags: Combination of enum pinmem_open_flags
  * @handle: The pin
  * @out_fd: A new file descriptor (O_CLOEXEC) that owns the pin too
- * @__reserved: 0
+ * @out_flags: The flags it was made with
  *
  * Works through the file that made the pin, used by the process that opened it,
  * and through a handle file; a read-only one gives read-only ones (else EPERM).
@@ -563,7 +563,7 @@ struct pinmem_ioc_open {
 	__u32 flags;
 	__aligned_u64 handle;
 	__s32 out_fd;
-	__u32 __reserved;
+	__u32 out_flags;
 };
 
 /**
@@ -613,7 +613,7 @@ struct pinmem_ioc_extent {
  * @nr_extents: How many fit there, at least 1
  * @extent_size: sizeof(struct pinmem_ioc_extent)
  * @out_nr_extents: How many were written
- * @__reserved: 0
+ * @out_flags: 0 so far
  * @out_next: Offset to go on with; all is told when no extent was written
  *
  * The extents are those of the bytes of the ranges as they were given, in their
@@ -631,7 +631,7 @@ struct pinmem_ioc_extents {
 	__u32 nr_extents;
 	__u32 extent_size;
 	__u32 out_nr_extents;
-	__u32 __reserved;
+	__u32 out_flags;
 	__aligned_u64 out_next;
 };
 
