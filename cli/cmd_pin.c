@@ -323,14 +323,11 @@ static void print_text(const struct pin *pin)
 /* A pin that nobody was told of must not stay. */
 static int print_or_undo(struct pin *pin)
 {
-	int ret;
-
 	if (pin->set->json)
 		print_json(pin);
 	else
 		print_text(pin);
-	ret = output_flush();
-	if (!ret)
+	if (output_flush())
 		return EXIT_SUCCESS;
 	pinmem_unpin(pin->ctx, pin->handle);
 	complain("unpinned again, since the handle could not be written");

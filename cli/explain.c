@@ -171,8 +171,8 @@ static int tell_pins(const struct story *story)
 {
 	const struct failure *fail = story->fail;
 
-	return failure_set(story->fail, story->err, "you have %" PRIu64 " pins, %" PRIu64 " allowed, ended ones included: unpin some (pinctl status lists them), or let root raise " PARAMETERS "max_user_pins",
-			   fail->use, fail->limit);
+	return failure_set(story->fail, story->err, "you have %" PRIu64 " pin%s, %" PRIu64 " allowed, ended ones included: unpin some (pinctl status lists them), or let root raise " PARAMETERS "max_user_pins",
+			   fail->use, plural(fail->use), fail->limit);
 }
 
 static int tell_ranges(const struct story *story)

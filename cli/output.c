@@ -173,24 +173,28 @@ void complain(const char *fmt, ...)
 	va_end(ap);
 }
 
-int output_flush(void)
+/* After an earlier failure nobody knows the error any more. */
+bool output_flush(void)
 {
 	bool failed_before = ferror(stdout);
 
-	if (fflush(stdout))
-		return -errno;
-	return failed_before ? -EIO : 0;
+	errno = 0;
+	if (!fflush(stdout) && !failed_before)
+		return true;
+	fprintf(stderr, "pinctl: cannot write the output%s%s\n",
+		errno ? ": " : "", errno ? strerror(errno) : "");
+	return false;
 }
 
 static void close_output(void)
 {
-	int err = output_flush();
-
-	if (!err && !close(STDOUT_FILENO))
-		return;
-	fprintf(stderr, "pinctl: cannot write the output: %s\n",
-		strerror(err ? -err : errno));
-	_exit(EXIT_FAILURE);
+	if (!output_flush())
+		_exit(EXIT_FAILURE);
+	if (close(STDOUT_FILENO)) {
+		fprintf(stderr, "pinctl: cannot write the output: %s\n",
+			strerror(errno));
+		_exit(EXIT_FAILURE);
+	}
 }
 
 /*

@@ -282,8 +282,8 @@ char *printable(const char *s);
 void note(const char *fmt, ...) PRINTF(1, 2);
 void complain(const char *fmt, ...) PRINTF(1, 2);
 
-/* 0, or a negative errno value: the output did not get out. */
-int output_flush(void);
+/* Says so when the output did not get out. */
+bool output_flush(void);
 void output_guard(void);
 
 struct json_object *json_object_with(const char *key, struct json_object *val);
