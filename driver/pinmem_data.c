@@ -96,13 +96,22 @@ static bool may_write(struct folio *folio)
 	return shmem;
 }
 
+/* Of a page of hugetlbfs only all of it is known to be broken. */
+static bool is_poisoned(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	return PageHWPoison(page) ||
+	       (folio_test_hugetlb(folio) && PageHWPoison(&folio->page));
+}
+
 static int copy_piece(struct page *page, unsigned long offset, void *bounce,
 		      unsigned long len, bool write)
 {
 	int err = 0;
 	char *data;
 
-	if (PageHWPoison(page))
+	if (is_poisoned(page))
 		return -EHWPOISON;
 	if (write && !may_write(page_folio(page)))
 		return -EOPNOTSUPP;

@@ -219,6 +219,7 @@ static int run_info(struct call *call)
 	pinmem_pin_info(pin, current_user_ns(), task_active_pid_ns(current),
 			arg);
 	arg->out_left_ns = pinmem_lease_left(pin);
+	arg->out_handle = pin->handle;
 	err = info_ranges(pin, arg);
 	pinmem_pin_put(pin);
 	return err;
@@ -344,6 +345,7 @@ static int open_fd(struct call *call, struct pinmem_pin *pin, bool read_only)
 	call->cmd.open.out_flags = call->cmd.open.flags;
 	err = respond(call, &rows[_IOC_NR(PINMEM_IOC_OPEN)]);
 	if (err) {
+		call->cmd.open.out_fd = -1;
 		fput(filp);
 		put_unused_fd(fd);
 		return err;
@@ -402,7 +404,7 @@ static const struct row rows[] = {
 	    offsetof(struct pinmem_ioc_pin, out_handle), run_pin),
 	ROW(PINMEM_IOC_UNPIN, struct pinmem_ioc_unpin, handle,
 	    sizeof(struct pinmem_ioc_unpin), run_unpin),
-	ROW(PINMEM_IOC_INFO, struct pinmem_ioc_info, out_left_ns,
+	ROW(PINMEM_IOC_INFO, struct pinmem_ioc_info, out_handle,
 	    offsetof(struct pinmem_ioc_info, out_nr_ranges), run_info),
 	ROW(PINMEM_IOC_QUERY, struct pinmem_ioc_query, out_next,
 	    offsetof(struct pinmem_ioc_query, out_nr_runs), run_query),

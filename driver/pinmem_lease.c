@@ -127,6 +127,8 @@ u64 pinmem_lease_left(const struct pinmem_pin *pin)
 {
 	ktime_t expires, now = ktime_get_boottime();
 
+	if (READ_ONCE(pin->end))
+		return 0;
 	if (!(pin->flags & PINMEM_PIN_LEASED))
 		return PINMEM_TTL_NONE;
 	expires = READ_ONCE(container_of(pin, const struct pinmem_leased,

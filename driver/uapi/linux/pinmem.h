@@ -342,7 +342,9 @@ enum pinmem_info_flags {
  * @out_bytes: What is pinned and charged; 0 once it ended
  * @out_runs: Runs of physically contiguous pages in which it is stored
  * @out_age_ns: Time since it was made, CLOCK_BOOTTIME
- * @out_left_ns: Time until it ends by itself; %PINMEM_TTL_NONE: it does not
+ * @out_left_ns: Time until it ends by itself, 0 once it ended;
+ *	%PINMEM_TTL_NONE: it does not
+ * @out_handle: Its handle, also where it was asked for as 0
  *
  * A range is given back as it was given.
  */
@@ -369,6 +371,7 @@ struct pinmem_ioc_info {
 	__aligned_u64 out_runs;
 	__aligned_u64 out_age_ns;
 	__aligned_u64 out_left_ns;
+	__aligned_u64 out_handle;
 };
 
 /**
@@ -525,10 +528,11 @@ struct pinmem_ioc_features {
  * @size: sizeof(struct pinmem_ioc_renew)
  * @flags: 0
  * @handle: A longterm pin that was made with a time to live
- * @ttl_ns: From now on; not 0.  %PINMEM_TTL_NONE needs CAP_SYS_ADMIN.
+ * @ttl_ns: From now on; not 0.  %PINMEM_TTL_NONE: it does not end by time.
  *
  * Who may is as for UNPIN.  A pin that is not longterm cannot be renewed (EPERM):
- * pin again.  ENOENT also if its time was over.
+ * pin again.  EINVAL if it was made without a time to live.  ENOENT also if it
+ * has ended.
  */
 struct pinmem_ioc_renew {
 	__u32 size;
