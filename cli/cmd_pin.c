@@ -216,6 +216,9 @@ static int try_once(struct pin *pin, struct failure *fail)
 	if (ret)
 		return explain_pin(fail, ret, pin->req, &pin->target,
 				   &pin->sel.ranges, flags_of(pin));
+	if (!target_alive(&pin->target))
+		return failure_set(fail, ESRCH, "%s ended while it was being pinned, and the pin with it",
+				   pin->target.label);
 	return 0;
 }
 
@@ -240,6 +243,20 @@ static bool is_of_words(const struct pin *pin, const struct failure *fail)
 		 ranges_contain(&pin->sel.given, fail->address));
 }
 
+static int give_up(const struct pin *pin, struct failure *fail)
+{
+	char *message;
+	int ret;
+
+	if (fail->reason == PINMEM_REASON_CHANGING)
+		return -fail->err;
+	message = xstrdup(fail->message);
+	ret = failure_set(fail, fail->err, "%s; so it was %d times: try again, or stop the process meanwhile (kill -STOP %d)",
+			  message, MAX_LOOKS + 1, (int)pin->pid);
+	free(message);
+	return ret;
+}
+
 static int try_until_done(struct pin *pin, struct failure *fail)
 {
 	unsigned int looks = 0;
@@ -251,7 +268,7 @@ static int try_until_done(struct pin *pin, struct failure *fail)
 			return ret;
 		if (may_have_changed(fail->reason)) {
 			if (++looks > MAX_LOOKS)
-				return ret;
+				return give_up(pin, fail);
 		} else if (!select_refuse(&pin->sel, &pin->target,
 					  fail->reason, fail->address)) {
 			return ret;

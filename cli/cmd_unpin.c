@@ -27,6 +27,7 @@ struct unpin {
 	struct pinmem_ctx *ctx;
 	struct json_object *unpinned;
 	struct json_object *failed;
+	struct json_object *left_alone;
 	uint64_t nr_unpinned;
 	uint64_t nr_failed;
 	uint64_t bytes;
@@ -209,6 +210,7 @@ static void leave_alone(const struct unpin *unpin,
 {
 	char *owner;
 
+	json_object_array_add(unpin->left_alone, pin_json(info));
 	if (unpin->set->json)
 		return;
 	owner = pin_owner_text(info);
@@ -256,6 +258,7 @@ static void print_result(struct unpin *unpin)
 	doc = json_object_new_object();
 	json_add(doc, "unpinned", json_object_get(unpin->unpinned));
 	json_add(doc, "failed", json_object_get(unpin->failed));
+	json_add(doc, "left_alone", json_object_get(unpin->left_alone));
 	json_add(doc, "total", total);
 	json_print(doc);
 }
@@ -306,10 +309,12 @@ int cmd_unpin(struct settings *set, int argc, char **argv)
 		return EXIT_USAGE;
 	unpin.unpinned = json_object_new_array();
 	unpin.failed = json_object_new_array();
+	unpin.left_alone = json_object_new_array();
 	status = run(&unpin);
 	pinmem_close(unpin.ctx);
 	json_object_put(unpin.unpinned);
 	json_object_put(unpin.failed);
+	json_object_put(unpin.left_alone);
 	free(unpin.handles);
 	free(unpin.args.v);
 	return status;

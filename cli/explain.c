@@ -60,13 +60,20 @@ static int explain_denied(struct failure *fail, int err)
 			   pw ? pw->pw_name : "USER");
 }
 
-int explain_open(struct failure *fail, int err)
+static int explain_no_device(struct failure *fail, int err)
+{
+	if (!access("/sys/module/pinmem", F_OK))
+		return failure_set(fail, err, DEVICE ": no such device, though the module is loaded: sudo udevadm trigger; or let the device into this container");
+	return failure_set(fail, err, DEVICE ": no such device: the module is not loaded: sudo modprobe pinmem");
+}
+
+static int explain_open(struct failure *fail, int err)
 {
 	switch (abs(err)) {
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		return failure_set(fail, err, DEVICE ": no such device: the module is not loaded: sudo modprobe pinmem");
+		return explain_no_device(fail, err);
 	case EACCES:
 	case EPERM:
 		return explain_denied(fail, err);
@@ -203,7 +210,7 @@ static const char *address_sentence(unsigned int reason)
 {
 	switch (reason) {
 	case PINMEM_REASON_UNMAPPED:
-		return "nothing is mapped there: compare /proc/PID/maps, or use a word (heap, anon, map:...)";
+		return "nothing is mapped there: /proc/PID/maps shows what is";
 	case PINMEM_REASON_SPECIAL:
 		return "device memory or the like, which has no pages to pin: leave it out";
 	case PINMEM_REASON_SECRETMEM:

@@ -35,13 +35,6 @@ void hold_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-void release_signals(void)
-{
-	sigset_t set = ending_signals();
-
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
 /* Whether the pin still holds its pages. */
 static bool pin_lives(struct pinmem_ctx *ctx, uint64_t handle,
 		      const struct target *target)
@@ -79,8 +72,10 @@ static int wait_for_end(struct pinmem_ctx *ctx, uint64_t handle,
 	};
 
 	for (;;) {
-		if (poll(fds, ARRAY_SIZE(fds), 1000) < 0 && errno != EINTR)
+		if (poll(fds, ARRAY_SIZE(fds), 1000) < 0 && errno != EINTR) {
+			complain("poll: %s", strerror(errno));
 			return EXIT_FAILURE;
+		}
 		if (fds[0].revents)
 			return EXIT_SUCCESS;
 		if (fds[1].revents) {

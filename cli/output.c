@@ -279,7 +279,7 @@ void json_add_pid(struct json_object *obj, const char *key, pid_t pid)
 void json_print(struct json_object *doc)
 {
 	printf("%s\n", json_object_to_json_string_ext(doc,
-			JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			JSON_C_TO_STRING_PLAIN |
 			JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(doc);
 }

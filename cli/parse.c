@@ -268,8 +268,8 @@ void parse_handle_or_exit(struct argp_state *state, const char *s,
 			   printable(s), why);
 }
 
-void parse_word_or_exit(struct argp_state *state, const char *s,
-			struct word *word)
+static void parse_word_or_exit(struct argp_state *state, const char *s,
+			       struct word *word)
 {
 	const char *why;
 

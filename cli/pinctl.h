@@ -89,8 +89,6 @@ int parse_word(const char *s, struct word *word, const char **why);
 void parse_pid_or_exit(struct argp_state *state, const char *s, pid_t *pid);
 void parse_handle_or_exit(struct argp_state *state, const char *s,
 			  uint64_t *handle);
-void parse_word_or_exit(struct argp_state *state, const char *s,
-			struct word *word);
 
 /* The arguments of a verb, kept until its options are known. */
 struct args {
@@ -115,7 +113,6 @@ void ranges_add(struct ranges *ranges, uint64_t start, uint64_t end);
 /* Sort, and join those that overlap or touch. */
 void ranges_merge(struct ranges *ranges);
 bool ranges_contain(const struct ranges *ranges, uint64_t addr);
-uint64_t ranges_bytes(const struct ranges *ranges);
 void ranges_free(struct ranges *ranges);
 /* Round to whole pages; -ERANGE at the end of the address space. */
 int range_round(struct range *range, uint64_t page_size);
@@ -182,7 +179,6 @@ const char *reason_word(unsigned int reason, char *buf, size_t size);
 struct target;
 
 int explain_no_module(struct failure *fail, int err);
-int explain_open(struct failure *fail, int err);
 int explain_no_handle(struct failure *fail, int err, uint64_t handle);
 int explain_pin(struct failure *fail, int err, const struct pinmem_request *req,
 		const struct target *target, const struct ranges *ranges,
@@ -319,7 +315,6 @@ void progress_stop(struct progress *progress);
 
 /* From here until the end of pinctl, signals wait for hold(). */
 void hold_signals(void);
-void release_signals(void);
 /* Wait for a signal, or the end of the pin; returns the exit status. */
 int hold(struct pinmem_ctx *ctx, uint64_t handle, const struct target *target);
 

@@ -50,16 +50,6 @@ bool ranges_contain(const struct ranges *ranges, uint64_t addr)
 	return false;
 }
 
-uint64_t ranges_bytes(const struct ranges *ranges)
-{
-	uint64_t bytes = 0;
-	size_t i;
-
-	for (i = 0; i < ranges->n; i++)
-		bytes += ranges->v[i].end - ranges->v[i].start;
-	return bytes;
-}
-
 void ranges_free(struct ranges *ranges)
 {
 	free(ranges->v);

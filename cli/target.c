@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pinctl.h"
@@ -87,28 +87,45 @@ static int explain_gone(struct target *target, struct failure *fail)
 			   target->label);
 }
 
+/* /proc/PID itself may belong to root when the process is not dumpable. */
+static uid_t read_uid(int dir_fd)
+{
+	char buf[4096];
+	unsigned int uid;
+	const char *p;
+
+	if (!read_small(dir_fd, "status", buf, sizeof(buf)))
+		return geteuid();
+	p = strstr(buf, "\nUid:");
+	if (!p || sscanf(p, "\nUid: %u", &uid) != 1)
+		return geteuid();
+	return uid;
+}
+
 static int explain_denied(struct target *target, int err, bool write,
 			  struct failure *fail)
 {
 	const char *what = write ? "write to" : "read";
+	uid_t uid = read_uid(target->dir_fd);
 	int scope = yama_scope();
-	struct stat st;
 
-	if (fstat(target->dir_fd, &st))
-		st.st_uid = geteuid();
+	if (scope > 2)
+		return failure_set(fail, err, "%s: nobody may %s its memory: " PTRACE_SCOPE " is %d, which stays until the next boot",
+				   target->label, what, scope);
 	if (geteuid() == 0)
 		return failure_set(fail, err, "%s: root may not %s its memory here: pinctl lacks CAP_SYS_PTRACE (a container?), or a security module forbids it",
 				   target->label, what);
+	if (uid != geteuid()) {
+		const struct passwd *pw = getpwuid(uid);
+
+		return failure_set(fail, err, "%s: you may not %s its memory: it belongs to user %s (%u): run pinctl as root, or as that user",
+				   target->label, what, pw ? pw->pw_name : "?",
+				   (unsigned int)uid);
+	}
 	if (scope > 0)
-		return failure_set(fail, err, "%s: you may not %s its memory: " PTRACE_SCOPE " is %d (see %s): run pinctl as root%s",
-				   target->label, what, scope,
-				   "Documentation/admin-guide/LSM/Yama.rst",
-				   scope == 1 && st.st_uid == geteuid() ?
+		return failure_set(fail, err, "%s: you may not %s its memory: " PTRACE_SCOPE " is %d: run pinctl as root%s",
+				   target->label, what, scope, scope == 1 ?
 				   ", or let root write 0 to that file" : "");
-	if (st.st_uid != geteuid())
-		return failure_set(fail, err, "%s: you may not %s its memory: it belongs to user %u: run pinctl as root, or as that user",
-				   target->label, what,
-				   (unsigned int)st.st_uid);
 	return failure_set(fail, err, "%s: you may not %s its memory: it is not dumpable (as after setuid) or runs with more rights: run pinctl as root",
 			   target->label, what);
 }

@@ -231,7 +231,7 @@ bad_addresses_fail() {
 	run pinctl pin --pid "$VICTIM" "$(range_of none)"
 	failed_with "0x${START[none]} in victim[$VICTIM] cannot be read: leave it out"
 	run pinctl pin --pid "$VICTIM" 1000+4K
-	failed_with "0x1000 in victim[$VICTIM]: nothing is mapped there: compare /proc/PID/maps, or use a word"
+	failed_with "0x1000 in victim[$VICTIM]: nothing is mapped there: /proc/PID/maps shows what is"
 	run pinctl pin --pid "$VICTIM" "${START[anon]}+3M"
 	failed_with "0x${END[anon]} in victim[$VICTIM]: nothing is mapped there"
 	run pinctl pin --pid "$VICTIM" ffff888000000000+4K

@@ -64,6 +64,11 @@ the_module_is_not_loaded() {
 	out_has 'driver ABI: 1'
 }
 
+there_is_no_node() {
+	run unshare -m bash -c 'mount -t tmpfs none /dev && exec pinctl unpin --all'
+	failed_with '/dev/pinmem: no such device, though the module is loaded'
+}
+
 the_module_cannot_go_while_pins_are_kept() {
 	sleep 1000 &
 	run pinctl pin --pid $! stack
@@ -78,7 +83,7 @@ the_module_cannot_go_while_pins_are_kept() {
 another_users_process() {
 	sleep 1000 &
 	pinctl_as alice pin --pid $! stack
-	failed_with "sleep[$!]: you may not read its memory: it belongs to user 0: run pinctl as root, or as that user"
+	failed_with "sleep[$!]: you may not read its memory: it belongs to user root (0): run pinctl as root, or as that user"
 	pinctl_as alice pin --pid $! stack --write
 	failed_with 'you may not write to its memory'
 	pinctl_as alice query --pid $! --json
@@ -96,6 +101,16 @@ yama_is_named() {
 	echo 0 >"$SCOPE"
 	failed_with "you may not read its memory: $SCOPE is 1"
 	err_has 'run pinctl as root, or let root write 0 to that file'
+}
+
+a_process_that_is_not_dumpable() {
+	victim_start_as alice
+	tell hide
+	pinctl_as alice pin --pid "$VICTIM" "$(range_of anon)"
+	failed_with "victim[$VICTIM]: you may not read its memory: it is not dumpable (as after setuid)"
+	run pinctl pin --pid "$VICTIM" "$(range_of anon)"
+	done_well
+	unpin_all
 }
 
 memlock_hard() {
@@ -169,9 +184,11 @@ test_that "not in the group" not_in_the_group
 test_that "in the group, but not in this login" in_the_group_since_the_login
 test_that "the udev rule was not in force" the_rule_was_not_in_force
 test_that "the module is not loaded" the_module_is_not_loaded
+test_that "there is no node" there_is_no_node
 test_that "kept pins keep the module, --all --all-users lets it go" the_module_cannot_go_while_pins_are_kept
 test_that "another user's process" another_users_process
 test_that "Yama is named, and its advice works" yama_is_named
+test_that "a process that is not dumpable" a_process_that_is_not_dumpable
 test_that "memlock, hard: the advice works" memlock_hard
 test_that "memlock, soft: the advice works" memlock_soft
 test_that "memlock in JSON" memlock_in_json

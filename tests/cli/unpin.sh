@@ -115,6 +115,9 @@ files_pins_are_left_alone() {
 	err_has "left alone: owner: pinctl[$!], ends with it"
 	run pinctl unpin --pid "$VICTIM"
 	err_has "left alone: owner: pinctl[$!], ends with it"
+	run pinctl unpin --all --json
+	done_well
+	json ".unpinned == [] and .left_alone[0].owner.pid == $!"
 	vm_pin_is 2048
 	kill -TERM $!
 	wait $!
@@ -143,7 +146,7 @@ json_of_unpin() {
 	pin_as root anon
 	run pinctl unpin "$H" 4000000000 --json
 	status_is 1
-	json '(keys | sort) == ["failed", "total", "unpinned"]'
+	json '(keys | sort) == ["failed", "left_alone", "total", "unpinned"]'
 	json ".unpinned[0].handle == \"$(printf '0x%x' "$H")\" and .unpinned[0].bytes == 2097152"
 	json '.failed == [{handle: "0xee6b2800", error: .failed[0].error}]'
 	json '.failed[0].error.errno == "ENOENT"'

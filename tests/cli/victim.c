@@ -5,18 +5,20 @@
  * A process whose mappings are known.  It prints "NAME START END" for each, then
  * "ready", and obeys lines on its standard input, each answered likewise:
  *
- *	unmap NAME, pageout NAME, grow, secret, churn, exec
+ *	unmap NAME, pageout NAME, grow, secret, silent, hide, churn, exec
  *
  * It ends with its input.  victim FILE maps that file, too.
  */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -159,6 +161,20 @@ static struct region *find(const char *name)
 	exit(1);
 }
 
+/* Faults there wait for an answer that never comes. */
+static void make_silent(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	reg.range.start = (uintptr_t)map_anon("silent", 64 * KIB);
+	reg.range.len = 64 * KIB;
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+	    ioctl(fd, UFFDIO_REGISTER, &reg))
+		die("userfaultfd");
+}
+
 /* Memory that comes and goes, as in any program that is at work. */
 static void *churn(void *arg)
 {
@@ -199,6 +215,10 @@ static void obey(char *line)
 		munmap(find(name)->start, find(name)->len);
 	else if (!strcmp(verb, "pageout"))
 		madvise(find(name)->start, find(name)->len, MADV_PAGEOUT);
+	else if (!strcmp(verb, "silent"))
+		make_silent();
+	else if (!strcmp(verb, "hide"))
+		prctl(PR_SET_DUMPABLE, 0);
 	else if (!strcmp(verb, "secret"))
 		make_secret();
 	else if (!strcmp(verb, "grow"))

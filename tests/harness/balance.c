@@ -110,15 +110,16 @@ static long long pins_now(void)
 	return acquired - released;
 }
 
+/* A module that is not loaded has none. */
 static long long refs_now(void)
 {
-	long long refs = -1;
+	long long refs = 0;
 	FILE *file = fopen("/sys/module/pinmem/refcnt", "re");
 
 	if (!file)
-		return -1;
+		return 0;
 	if (fscanf(file, "%lld", &refs) != 1)
-		refs = -1;
+		refs = 0;
 	fclose(file);
 	return refs;
 }

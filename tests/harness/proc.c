@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static bool is_peer;		/* of the test, not the test itself */
+
 struct peer peer_start(void (*run)(int sock, void *arg), void *arg)
 {
 	struct peer peer;
@@ -28,6 +30,7 @@ struct peer peer_start(void (*run)(int sock, void *arg), void *arg)
 	peer.pid = fork();
 	CHECK_OK(peer.pid);
 	if (peer.pid == 0) {
+		is_peer = true;
 		close(pair[0]);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		run(pair[1], arg);
@@ -61,20 +64,26 @@ void peer_kill(struct peer *peer)
 	close(peer->sock);
 }
 
-void peer_say(int sock, uint64_t value)
+/* A test that has ended needs its peers no more; the reverse is a failure. */
+static void __attribute__((noreturn)) other_has_gone(void)
 {
-	CHECK_EQ(send(sock, &value, sizeof(value), MSG_NOSIGNAL),
-		 sizeof(value));
+	if (is_peer)
+		_exit(0);
+	FAIL("the other process has gone");
 }
 
-/* The other side's end is a failure that it has told already. */
+void peer_say(int sock, uint64_t value)
+{
+	if (send(sock, &value, sizeof(value), MSG_NOSIGNAL) != sizeof(value))
+		other_has_gone();
+}
+
 uint64_t peer_hear(int sock)
 {
 	uint64_t value;
-	ssize_t len = recv(sock, &value, sizeof(value), MSG_WAITALL);
 
-	if (len != sizeof(value))
-		FAIL("the other process has gone");
+	if (recv(sock, &value, sizeof(value), MSG_WAITALL) != sizeof(value))
+		other_has_gone();
 	return value;
 }
 

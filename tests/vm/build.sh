@@ -6,7 +6,7 @@
 
 # Where Debian's loader finds the library without ldconfig.
 INSTALL_DIRS=(--prefix=/usr --sysconfdir=/etc --localstatedir=/var
-	--libdir=/usr/lib/x86_64-linux-gnu)
+	--libdir=/usr/lib/x86_64-linux-gnu --with-udevdir=/usr/lib/udev)
 
 autotools_newer() {
 	[ ! -x "$TOP/configure" ] || [ "$TOP/configure.ac" -nt "$TOP/configure" ]
