@@ -41,7 +41,8 @@ static int check_range(const struct pinmem_ioc_range *range, u32 index,
 
 	f->range = index;
 	f->addr = range->addr;
-	if (!range->len || check_add_overflow(range->addr, range->len, &end))
+	if (!range->len || check_add_overflow(range->addr, range->len, &end) ||
+	    PAGE_ALIGN(end) < end)
 		return fail(f, PINMEM_WHY_BAD_RANGE, -EINVAL);
 	if (end > TASK_SIZE_MAX)
 		return fail(f, PINMEM_WHY_UNMAPPED, -EFAULT);
