@@ -477,7 +477,6 @@ TEST(what_ended_before_its_time_has_none_left)
 struct slow_disk {
 	const char *path;
 	char limit[64];
-	int fd;
 };
 
 #define CGROUP	"/sys/fs/cgroup/pinmem-lease"
@@ -506,45 +505,54 @@ static struct slow_disk slow_disk(void)
 
 	if (!disk.path)
 		SKIP("no scratch disk");
-	try_write("/sys/fs/cgroup/cgroup.subtree_control", "+io");
+	try_write("/sys/fs/cgroup/cgroup.subtree_control", "+io +memory");
 	if (mkdir(CGROUP, 0755) < 0 && errno != EEXIST)
 		SKIP("no cgroup: errno %d", errno);
-	disk.fd = open(disk.path, O_RDWR | O_CLOEXEC);
-	CHECK_OK(disk.fd);
-	CHECK_OK(fstat(disk.fd, &st));
+	CHECK_OK(stat(disk.path, &st));
 	snprintf(disk.limit, sizeof(disk.limit), "%u:%u", major(st.st_rdev),
 		 minor(st.st_rdev));
 	return disk;
 }
 
-/* Writes the page out, very slowly, and discards it meanwhile. */
+static char *map_disk(const struct slow_disk *disk, int *fd)
+{
+	*fd = open(disk->path, O_RDWR | O_CLOEXEC);
+	CHECK_OK(*fd);
+	return mm_map_file(*fd, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+/* Makes the page dirty, writes it out, slowly, and discards it meanwhile. */
 static void discard(int sock, void *arg)
 {
-	struct slow_disk *disk = arg;
 	uint64_t range[2] = { 0, PAGE };
+	char *page;
+	int fd;
 
 	try_write(CGROUP "/cgroup.procs", "0");
-	CHECK_OK(sync_file_range(disk->fd, 0, (off_t)PAGE,
-				 SYNC_FILE_RANGE_WRITE));
+	page = map_disk(arg, &fd);
+	page[0]++;
 	peer_say(sock, 0);
-	CHECK_OK(ioctl(disk->fd, BLKZEROOUT, range));
+	peer_hear(sock);
+	CHECK_OK(sync_file_range(fd, 0, (off_t)PAGE, SYNC_FILE_RANGE_WRITE));
+	peer_say(sock, 0);
+	CHECK_OK(ioctl(fd, BLKZEROOUT, range));
 }
 
 TEST_TIMEOUT(an_unpin_that_is_stuck_does_not_hold_up_another, 60)
 {
 	struct slow_disk disk = slow_disk();
+	struct peer peer = peer_start(discard, &disk);
 	char *memory = mm_map_touched(PAGE), *page;
-	int dev = ioc_device();
+	int dev = ioc_device(), fd;
 	uint64_t stuck, next;
 	long long before;
-	struct peer peer;
 
-	page = mm_map_file(disk.fd, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
-	page[0]++;
+	peer_hear(peer.sock);
+	page = map_disk(&disk, &fd);
 	before = mm_pins();
 	stuck = pin_for(dev, page, WRITE, 1500 * MS);
 	limit_disk(&disk, "2");
-	peer = peer_start(discard, &disk);
+	peer_say(peer.sock, 0);
 	peer_hear(peer.sock);
 	proc_wait_blocked(peer.pid);
 	next = pin_for(dev, memory, WRITE, 1700 * MS);
