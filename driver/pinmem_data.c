@@ -16,6 +16,8 @@
 #include "pinmem_compat.h"
 #include "pinmem_private.h"
 
+#define SEEK_RUNS	4096	/* passed in one hold of the lock */
+
 /* A place in a pin. */
 struct place {
 	const struct pinmem_pin *pin;
@@ -57,11 +59,27 @@ static bool place_advance(struct place *p, u64 len)
 	return ++p->range < p->pin->nr_ranges;
 }
 
+/* Goes on to the run that holds this page; false: not there yet, go on later. */
+static bool place_seek(struct place *p, unsigned long page)
+{
+	unsigned int i;
+
+	if (!p->it.runs || page < p->it.first)
+		pinmem_runs_first(&p->it, &p->pin->runs);
+	for (i = 0; i < SEEK_RUNS; i++) {
+		if (page < p->it.first + p->it.run.pages)
+			return true;
+		pinmem_runs_next(&p->it);
+	}
+	return false;
+}
+
 /*
- * The memory here, and in *len how much of it follows physically in the range.
- * Under the lock of the pin's mm; 0: the pin holds it no more.
+ * The memory here, and how much of it follows physically in the range.  Under
+ * the lock of the pin's mm.  -ENOENT: the pin holds it no more; -EAGAIN: the
+ * lock was held for long enough.
  */
-static u64 place_phys(struct place *p, u64 *len)
+static int place_phys(struct place *p, u64 *phys, u64 *len)
 {
 	const struct pinmem_ioc_range *range =
 		&pinmem_pin_ranges(p->pin)[p->range];
@@ -69,16 +87,16 @@ static u64 place_phys(struct place *p, u64 *len)
 	unsigned long page, in_run;
 
 	if (RB_EMPTY_NODE(&p->pin->span.rb))
-		return 0;
-	if (!p->it.runs)
-		pinmem_runs_first(&p->it, &p->pin->runs);
+		return -ENOENT;
 	page = p->first + ((addr - pinmem_range_start(range)) >> PAGE_SHIFT);
-	pinmem_runs_seek(&p->it, page);
+	if (!place_seek(p, page))
+		return -EAGAIN;
 	in_run = page - p->it.first;
+	*phys = PFN_PHYS(p->it.run.pfn + in_run) + offset_in_page(addr);
 	*len = min_t(u64, range->len - p->offset,
 		     ((u64)(p->it.run.pages - in_run) << PAGE_SHIFT) -
 		     offset_in_page(addr));
-	return PFN_PHYS(p->it.run.pfn + in_run) + offset_in_page(addr);
+	return 0;
 }
 
 /* A kernel write to a clean page of a file would go past its filesystem. */
@@ -134,14 +152,12 @@ static long copy_here(struct place *p, void *bounce, u64 left, bool write)
 	int err;
 
 	spin_lock(&pm->lock);
-	phys = place_phys(p, &len);
-	if (!phys) {
-		spin_unlock(&pm->lock);
-		return -ENOENT;
+	err = place_phys(p, &phys, &len);
+	if (!err) {
+		len = min3(len, left, (u64)PAGE_SIZE - offset_in_page(phys));
+		err = copy_piece(pfn_to_page(PHYS_PFN(phys)),
+				 offset_in_page(phys), bounce, len, write);
 	}
-	len = min3(len, left, (u64)PAGE_SIZE - offset_in_page(phys));
-	err = copy_piece(pfn_to_page(PHYS_PFN(phys)), offset_in_page(phys),
-			 bounce, len, write);
 	spin_unlock(&pm->lock);
 	return err ? err : len;
 }
@@ -194,6 +210,10 @@ int pinmem_data(const struct pinmem_pin *pin, struct pinmem_ioc_data *arg,
 		if (err)
 			break;
 		n = copy_here(&p, bounce, len, write);
+		if (n == -EAGAIN) {
+			cond_resched();
+			continue;
+		}
 		if (n < 0)
 			err = n;
 		else if (!write && copy_to_user(user, bounce, n))
@@ -254,11 +274,16 @@ int pinmem_extents(const struct pinmem_pin *pin, struct pinmem_ioc_extents *arg)
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
+		cond_resched();
 		spin_lock(&pin->pm->lock);
-		phys = place_phys(&p, &len);
+		err = place_phys(&p, &phys, &len);
 		spin_unlock(&pin->pm->lock);
-		if (!phys)
-			return -ENOENT;
+		if (err == -EAGAIN) {
+			err = 0;
+			continue;
+		}
+		if (err)
+			return err;
 		if (extent.len && extent.addr + extent.len != phys) {
 			err = put_extent(arg, &extent);
 			if (arg->out_nr_extents == arg->nr_extents)
@@ -268,7 +293,6 @@ int pinmem_extents(const struct pinmem_pin *pin, struct pinmem_ioc_extents *arg)
 			extent.addr = phys;
 		extent.len += len;
 		more = place_advance(&p, len);
-		cond_resched();
 	}
 	return err || !extent.len ? err : put_extent(arg, &extent);
 }

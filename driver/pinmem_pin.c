@@ -41,12 +41,15 @@ void pinmem_pin_exit(void)
 
 struct pinmem_pin *pinmem_pin_alloc(bool leased)
 {
+	struct pinmem_leased *with_lease;
 	struct pinmem_pin *pin;
 
-	if (leased)
-		pin = kzalloc(sizeof(struct pinmem_leased), GFP_KERNEL_ACCOUNT);
-	else
+	if (leased) {
+		with_lease = kzalloc(sizeof(*with_lease), GFP_KERNEL_ACCOUNT);
+		pin = with_lease ? &with_lease->pin : NULL;
+	} else {
 		pin = kmem_cache_zalloc(pin_cache, GFP_KERNEL);
+	}
 	if (!pin)
 		return NULL;
 	if (leased)
