@@ -8,6 +8,7 @@ set -u
 # shellcheck source=tests/cli/lib.bash
 . "${HERE:=/usr/libexec/pinmem-tests}/cli/lib.bash"
 
+usermod -aG pinmem alice
 LEASE=/sys/module/pinmem/parameters/short_lease_ms
 
 is_unpinned() { [ "$(vm_pin "$VICTIM")" -eq 0 ]; }

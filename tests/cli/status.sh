@@ -34,7 +34,7 @@ a_table_is_shown() {
 	done_well
 	out_like '^HANDLE  STATE +SIZE +RANGES +RUNS +FLAGS +AGE +LEFT +OWNER +TARGET'
 	out_like "
- *$H  live +3 MiB +2 +[0-9]+  longterm,keep +[0-9]+s  pinctl \(gone\) +victim\[$VICTIM\]
+ *$H  live +3 MiB +2 +[0-9]+  longterm,keep +[0-9]+s +-  pinctl \(gone\) +victim\[$VICTIM\]
 1 pin, 3 MiB\$"
 	unpin_all
 }
