@@ -18,6 +18,8 @@ enum {
 	OPT_HOLD,
 	OPT_LONGTERM,
 	OPT_SHORT,
+	OPT_GET,
+	OPT_TTL,
 };
 
 struct pin {
@@ -26,6 +28,9 @@ struct pin {
 	pid_t pid;
 	bool longterm;
 	bool is_short;
+	bool get;
+	uint64_t ttl_ns;	/* 0: as it is */
+	char **command;		/* to run with the pin's file */
 	bool slow;
 	bool hold;
 
@@ -37,6 +42,11 @@ struct pin {
 	uint64_t handle;
 };
 
+static bool is_longterm(const struct pin *pin)
+{
+	return !pin->is_short && !pin->get;
+}
+
 static void check_usage(struct pin *pin, struct argp_state *state)
 {
 	if (!pin->pid)
@@ -45,8 +55,15 @@ static void check_usage(struct pin *pin, struct argp_state *state)
 		argp_error(state, "a RANGE is missing: " RANGE_DOC);
 	if (pin->is_short && pin->longterm)
 		argp_error(state, "--short and --longterm exclude each other");
-	if (pin->is_short && !pin->hold)
-		argp_error(state, "--short needs --hold: a pin without LONGTERM must not be left behind");
+	if (pin->get && pin->longterm)
+		argp_error(state, "--get and --longterm exclude each other: a plain reference does not move pages away first");
+	if (pin->get && pin->sel.write)
+		argp_error(state, "--get and --write exclude each other: who only holds a reference may not write");
+	if (pin->command && (pin->hold || pin->set->json))
+		argp_error(state, "a COMMAND excludes --hold and --json: the pin ends with it, and the output is its own");
+	if (!is_longterm(pin) && pin->ttl_ns == PINMEM_NO_END &&
+	    !pin->hold && !pin->command)
+		argp_error(state, "a pin that is not longterm must not be left behind without an end: give a TIME, or use --hold");
 	pin->sel.words = args_words(state, &pin->args);
 	pin->sel.nr_words = pin->args.n;
 }
@@ -68,6 +85,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_SHORT:
 		pin->is_short = true;
 		return 0;
+	case OPT_GET:
+		pin->get = true;
+		return 0;
+	case OPT_TTL:
+		parse_time_or_exit(state, arg, &pin->ttl_ns);
+		return 0;
 	case OPT_SLOW:
 		pin->slow = true;
 		return 0;
@@ -81,7 +104,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		pin->set->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		args_add(&pin->args, arg);
+		if (state->quoted && state->next > state->quoted) {
+			pin->command = &state->argv[state->next - 1];
+			state->next = state->argc;
+		} else {
+			args_add(&pin->args, arg);
+		}
 		return 0;
 	case ARGP_KEY_END:
 		check_usage(pin, state);
@@ -95,7 +123,9 @@ static const struct argp_option options[] = {
 	{ "pid", 'p', "PID", 0, "The process whose memory to pin", 0 },
 	{ "write", 'w', NULL, 0, "The holder of the pin will write to the pages; what cannot be written is passed over", 0 },
 	{ "longterm", OPT_LONGTERM, NULL, 0, "The pin lasts: pages leave movable memory first; the default", 0 },
-	{ "short", OPT_SHORT, NULL, 0, "The pin is for moments: pages stay where they are; needs --hold", 0 },
+	{ "short", OPT_SHORT, NULL, 0, "The pin is for moments: pages stay where they are, and it ends soon by itself", 0 },
+	{ "get", OPT_GET, NULL, 0, "Take plain references (FOLL_GET) in place of pins, for moments", 0 },
+	{ "ttl", OPT_TTL, "TIME", 0, "When the pin ends by itself: a number with ms, s, m, h or d; or none", 0 },
 	{ "slow", OPT_SLOW, NULL, 0, "Use the kernel's slow path, which another process always takes", 0 },
 	{ "populate", OPT_POPULATE, NULL, 0, "Pin memory never touched, too, by filling it", 0 },
 	{ "hold", OPT_HOLD, NULL, 0, "Stay, and end the pin on Ctrl-C, SIGTERM or SIGHUP", 0 },
@@ -106,7 +136,7 @@ static const struct argp_option options[] = {
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
-	.args_doc = "--pid PID RANGE...",
+	.args_doc = "--pid PID RANGE... [-- COMMAND...]",
 	.doc = "Pin memory of a running process: its pages stay where they are until the pin ends.\v"
 	"A RANGE is one of\n"
 	"  ADDR+LEN       ADDR is hexadecimal; LEN is decimal, with K, M, G or T\n"
@@ -120,7 +150,11 @@ static const struct argp argp = {
 	"what cannot be pinned and what was never touched, and say so; addresses are "
 	"taken as they are.  Ranges are joined: overlap is pinned once.\n\n"
 	"The pin stays after pinctl, until the process ends, runs another program, or "
-	"pinctl unpin; with --hold it ends with pinctl.\n\n"
+	"pinctl unpin; with --hold it ends with pinctl.  With a COMMAND, pinctl becomes that; "
+	"the pin ends with it.  It may read and write what the pin holds: pinctl read and "
+	"others find the pin by the environment, PINMEM_FD and PINMEM_HANDLE.\n\n"
+	"With --short or --get the pin ends after the module's short_lease_ms; a --ttl "
+	"may be shorter, or for root longer.\n\n"
 	"fork() of the process copies every pinned private page at once, in time and "
 	"memory of the pinned size.  For programs that fork to save (redis, the "
 	"PostgreSQL postmaster) turn that off, or do not pin them.\n\n"
@@ -128,7 +162,9 @@ static const struct argp argp = {
 	"Examples:\n"
 	"  sudo pinctl pin --pid 812 heap anon --write\n"
 	"  sudo pinctl pin --pid 812 7f0000000000+64M\n"
-	"  sudo pinctl pin --pid 812 map:libc.so --hold",
+	"  sudo pinctl pin --pid 812 map:libc.so --hold\n"
+	"  sudo pinctl pin --pid 812 heap --ttl 90s\n"
+	"  sudo pinctl pin --pid 812 7f0000000000+4K -- pinctl read 0 0 4K --hex",
 };
 
 static unsigned int flags_of(const struct pin *pin)
@@ -137,9 +173,11 @@ static unsigned int flags_of(const struct pin *pin)
 
 	if (pin->sel.write)
 		flags |= PINMEM_WRITE;
-	if (!pin->is_short)
+	if (is_longterm(pin))
 		flags |= PINMEM_LONGTERM;
-	if (!pin->hold)
+	if (pin->get)
+		flags |= PINMEM_GET;
+	if (!pin->hold && !pin->command)
 		flags |= PINMEM_KEEP;
 	if (pin->slow)
 		flags |= PINMEM_SLOW;
@@ -174,6 +212,7 @@ static int fill_request(struct pin *pin, struct failure *fail)
 
 	pinmem_request_clear_ranges(pin->req);
 	pinmem_request_set_flags(pin->req, flags_of(pin));
+	pinmem_request_set_ttl(pin->req, pin->ttl_ns);
 	pinmem_request_set_mem_fd(pin->req, pin->target.mem_fd);
 	for (i = 0; i < ranges->n; i++) {
 		ret = pinmem_request_add_range(pin->req, ranges->v[i].start,
@@ -301,6 +340,21 @@ static int make_pin(struct pin *pin, struct failure *fail)
 	return ret;
 }
 
+/* Until it ends by itself. */
+static uint64_t left_ns(const struct pin *pin)
+{
+	struct pinmem_info *info;
+	uint64_t left;
+
+	if (is_longterm(pin) && !pin->ttl_ns)
+		return PINMEM_NO_END;
+	if (pinmem_info_get(pin->ctx, pin->handle, &info))
+		return 0;
+	left = pinmem_info_get_left_ns(info);
+	pinmem_info_free(info);
+	return left;
+}
+
 static void print_json(const struct pin *pin)
 {
 	struct json_object *obj = json_object_new_object();
@@ -311,6 +365,7 @@ static void print_json(const struct pin *pin)
 	json_add_u64(obj, "bytes", pinmem_request_get_bytes(pin->req));
 	json_add_u64(obj, "ranges", pin->sel.ranges.n);
 	json_add(obj, "flags", json_flags(flags_of(pin)));
+	json_add_left(obj, left_ns(pin));
 	json_add_pid(target, "pid", pin->pid);
 	json_add_text(target, "comm", pin->target.comm);
 	json_add(obj, "target", target);
@@ -318,19 +373,34 @@ static void print_json(const struct pin *pin)
 	json_print(doc);
 }
 
+static char *until_text(const struct pin *pin)
+{
+	uint64_t left = left_ns(pin);
+	char time[SIZE_TEXT_LEN];
+	char *until, *text;
+
+	if (pin->hold)
+		until = xprintf("held until process %d ends or pinctl is stopped (Ctrl-C)",
+				(int)pin->pid);
+	else
+		until = xprintf("kept until process %d ends or pinctl unpin %" PRIu64,
+				(int)pin->pid, pin->handle);
+	if (left == PINMEM_NO_END)
+		return until;
+	text = xprintf("%s; ends in %s", until, left_text(left, time));
+	free(until);
+	return text;
+}
+
 static void print_text(const struct pin *pin)
 {
 	char size[SIZE_TEXT_LEN];
+	char *until = until_text(pin);
 
-	printf("handle %" PRIu64 ": %s in %zu range%s, ", pin->handle,
+	printf("handle %" PRIu64 ": %s in %zu range%s, %s\n", pin->handle,
 	       size_text(pinmem_request_get_bytes(pin->req), size),
-	       pin->sel.ranges.n, plural(pin->sel.ranges.n));
-	if (pin->hold)
-		printf("held until process %d ends or pinctl is stopped (Ctrl-C)\n",
-		       (int)pin->pid);
-	else
-		printf("kept until process %d ends or pinctl unpin %" PRIu64 "\n",
-		       (int)pin->pid, pin->handle);
+	       pin->sel.ranges.n, plural(pin->sel.ranges.n), until);
+	free(until);
 	if (pin->sel.private_bytes > FORK_NOTE)
 		note("every fork() of %s copies the pinned private %s at once (pinctl pin --help)",
 		     pin->target.label,
@@ -351,6 +421,16 @@ static int print_or_undo(struct pin *pin)
 	return EXIT_FAILURE;
 }
 
+/* The pin ends with the command, or here if it cannot be run. */
+static int run_command(struct pin *pin)
+{
+	struct failure fail = { 0 };
+
+	release_signals();
+	handle_run(pin->ctx, pin->handle, pin->command, &fail);
+	return failure_report(pin->set, &fail);
+}
+
 static int run(struct pin *pin)
 {
 	struct failure fail = { 0 };
@@ -362,6 +442,8 @@ static int run(struct pin *pin)
 		select_notes(&pin->sel, &pin->target);
 	if (ret)
 		return failure_report(pin->set, &fail);
+	if (pin->command)
+		return run_command(pin);
 	status = print_or_undo(pin);
 	if (status == EXIT_SUCCESS && pin->hold)
 		status = hold(pin->ctx, pin->handle, &pin->target);
@@ -376,7 +458,8 @@ int cmd_pin(struct settings *set, int argc, char **argv)
 	};
 	int status;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &pin))
+	/* In order: what stands behind -- is the command. */
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &pin))
 		return EXIT_USAGE;
 	status = run(&pin);
 	pinmem_request_free(pin.req);

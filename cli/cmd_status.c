@@ -17,6 +17,7 @@ enum {
 	COL_RUNS,
 	COL_FLAGS,
 	COL_AGE,
+	COL_LEFT,
 	COL_OWNER,
 	COL_TARGET,
 	COL_NR,
@@ -33,6 +34,7 @@ static const struct {
 	[COL_RUNS] = { "RUNS", true },
 	[COL_FLAGS] = { "FLAGS", false },
 	[COL_AGE] = { "AGE", true },
+	[COL_LEFT] = { "LEFT", true },
 	[COL_OWNER] = { "OWNER", false },
 	[COL_TARGET] = { "TARGET", false },
 };
@@ -100,7 +102,7 @@ static const struct argp argp = {
 	"contiguous pages that a pin holds.  FLAGS: longterm or short; keep: it stays "
 	"without its maker; write: for writing; slow: by the slow path; as-mapped: has pages of a private "
 	"mapping that could not be written when it was made.  OWNER made it, TARGET is whose "
-	"memory it is; [?] is a process that is gone or cannot be seen from here.\n\n"
+	"memory it is; LEFT is the time until it ends by itself; [?] is a process that is gone or cannot be seen from here.\n\n"
 	"status does not need access to /dev/pinmem.\n\n"
 	"Examples:\n"
 	"  pinctl status\n"
@@ -124,6 +126,16 @@ static bool is_wanted(const struct status *status,
 	return wanted || !status->args.n;
 }
 
+static char *time_left(const struct pinmem_info *info)
+{
+	uint64_t left = pinmem_info_get_left_ns(info);
+	char text[SIZE_TEXT_LEN];
+
+	if (left == PINMEM_NO_END || pinmem_info_get_state(info) != PINMEM_LIVE)
+		return xstrdup("-");
+	return xstrdup(age_text(left, text));
+}
+
 static void add_row(struct status *status, const struct pinmem_info *info)
 {
 	char size[SIZE_TEXT_LEN], age[SIZE_TEXT_LEN];
@@ -142,6 +154,7 @@ static void add_row(struct status *status, const struct pinmem_info *info)
 	row->cell[COL_FLAGS] = pin_flags_text(info);
 	row->cell[COL_AGE] =
 		xstrdup(age_text(pinmem_info_get_age_ns(info), age));
+	row->cell[COL_LEFT] = time_left(info);
 	row->cell[COL_OWNER] = pin_owner_text(info);
 	row->cell[COL_TARGET] = pin_target_text(info);
 }

@@ -216,13 +216,13 @@ static const char *address_sentence(unsigned int reason)
 	case PINMEM_REASON_SECRETMEM:
 		return "memory of memfd_secret(2), which nobody may pin: leave it out";
 	case PINMEM_REASON_FSDAX:
-		return "a file on a DAX filesystem, which cannot be pinned longterm: use --short --hold, or leave it out";
+		return "a file on a DAX filesystem, which cannot be pinned longterm: use --short, or leave it out";
 	case PINMEM_REASON_DIRTY_TRACKING:
-		return "a shared file mapping whose filesystem tracks writes: it cannot be pinned longterm for writing: pin it without --write, or use --short --hold";
+		return "a shared file mapping whose filesystem tracks writes: it cannot be pinned longterm for writing: pin it without --write, or use --short";
 	case PINMEM_REASON_COW_PENDING:
 		return "the next write would put another page there: pin it with --write, or leave it out";
 	case PINMEM_REASON_MIGRATE:
-		return "the page could not be moved to where a longterm pin may hold it (something else uses it): try again, or use --short --hold";
+		return "the page could not be moved to where a longterm pin may hold it (something else uses it): try again, or use --short";
 	case PINMEM_REASON_REFCOUNT:
 		return "the page is pinned so often already that one more could overflow its count: unpin something";
 	case PINMEM_REASON_HWPOISON:
@@ -232,6 +232,19 @@ static const char *address_sentence(unsigned int reason)
 	default:
 		return NULL;
 	}
+}
+
+static int tell_ttl(const struct story *story)
+{
+	char limit[SIZE_TEXT_LEN];
+
+	return failure_set(story->fail, story->err, "a pin that is not longterm may last %s: give a shorter --ttl, leave out --short and --get, run pinctl as root, or let root raise " PARAMETERS "short_lease_ms",
+			   left_text(story->fail->limit, limit));
+}
+
+static int tell_keep_short(const struct story *story)
+{
+	return failure_set(story->fail, story->err, "a pin that is not longterm must not be left behind without an end (" PARAMETERS "short_lease_ms is 0): give a --ttl, or use --hold");
 }
 
 static int tell_reason(const struct story *story)
@@ -249,6 +262,10 @@ static int tell_reason(const struct story *story)
 		return tell_pins(story);
 	case PINMEM_REASON_LIMIT_RANGES:
 		return tell_ranges(story);
+	case PINMEM_REASON_TTL:
+		return tell_ttl(story);
+	case PINMEM_REASON_KEEP_SHORT:
+		return tell_keep_short(story);
 	case PINMEM_REASON_ACCESS:
 		return tell_access(story);
 	case PINMEM_REASON_TARGET_GONE:
@@ -285,8 +302,9 @@ static int tell_errno(const struct story *story)
 
 static bool is_limit(unsigned int reason)
 {
-	return reason >= PINMEM_REASON_MEMLOCK &&
-	       reason <= PINMEM_REASON_LIMIT_RANGES;
+	return (reason >= PINMEM_REASON_MEMLOCK &&
+		reason <= PINMEM_REASON_LIMIT_RANGES) ||
+	       reason == PINMEM_REASON_TTL;
 }
 
 /* Reasons that this pinctl does not know may have an address, too. */

@@ -55,6 +55,7 @@ const char *reason_word(unsigned int reason, char *buf, size_t size)
 		[PINMEM_REASON_KEEP_SHORT] = "keep_short",
 		[PINMEM_REASON_READ_ONLY] = "read_only",
 		[PINMEM_REASON_CHANGING] = "changing",
+		[PINMEM_REASON_TTL] = "ttl",
 	};
 
 	if (reason == PINMEM_REASON_NONE)

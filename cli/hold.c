@@ -35,6 +35,27 @@ void hold_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+void release_signals(void)
+{
+	sigset_t set = ending_signals();
+
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Why it ended, which nobody asked for. */
+static void tell_end(uint64_t handle, const struct pinmem_info *info,
+		     const struct target *target)
+{
+	unsigned int ended = pinmem_info_get_ended(info);
+
+	if (ended == PINMEM_ENDED_TIME)
+		complain("handle %" PRIu64 " ended (%s): its time was over",
+			 handle, pinmem_ended_text(ended));
+	else
+		complain("handle %" PRIu64 " ended (%s): %s ended, or runs another program now",
+			 handle, pinmem_ended_text(ended), target->label);
+}
+
 /* Whether the pin still holds its pages. */
 static bool pin_lives(struct pinmem_ctx *ctx, uint64_t handle,
 		      const struct target *target)
@@ -55,10 +76,7 @@ static bool pin_lives(struct pinmem_ctx *ctx, uint64_t handle,
 	}
 	ret = pinmem_info_get_state(info) == PINMEM_LIVE;
 	if (!ret)
-		complain("handle %" PRIu64 " ended (%s): %s ended, or runs another program now",
-			 handle,
-			 pinmem_ended_text(pinmem_info_get_ended(info)),
-			 target->label);
+		tell_end(handle, info, target);
 	pinmem_info_free(info);
 	return ret;
 }

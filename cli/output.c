@@ -73,6 +73,18 @@ char *age_text(uint64_t ns, char buf[SIZE_TEXT_LEN])
 	return buf;
 }
 
+char *left_text(uint64_t ns, char buf[SIZE_TEXT_LEN])
+{
+	uint64_t ms = ns / 1000000 + (ns % 1000000 != 0);
+
+	if (ms < 1000)
+		snprintf(buf, SIZE_TEXT_LEN, "%" PRIu64 " ms", ms);
+	else
+		snprintf(buf, SIZE_TEXT_LEN, "%" PRIu64 " s",
+			 ms / 1000 + (ms % 1000 != 0));
+	return buf;
+}
+
 const char *plural(uint64_t n)
 {
 	return n == 1 ? "" : "s";
@@ -274,6 +286,12 @@ void json_add_text(struct json_object *obj, const char *key, const char *val)
 void json_add_pid(struct json_object *obj, const char *key, pid_t pid)
 {
 	json_add(obj, key, pid ? json_object_new_int(pid) : NULL);
+}
+
+void json_add_left(struct json_object *obj, uint64_t ns)
+{
+	json_add(obj, "left_ns", ns == PINMEM_NO_END ? NULL :
+				 json_object_new_uint64(ns));
 }
 
 void json_print(struct json_object *doc)

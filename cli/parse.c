@@ -142,6 +142,59 @@ int parse_size(const char *s, uint64_t *size, const char **why)
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	uint64_t ns;
+} time_units[] = {
+	{ "", UINT64_C(1000000000) },
+	{ "ms", UINT64_C(1000000) },
+	{ "s", UINT64_C(1000000000) },
+	{ "m", UINT64_C(60000000000) },
+	{ "h", UINT64_C(3600000000000) },
+	{ "d", UINT64_C(86400000000000) },
+};
+
+static uint64_t time_unit(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(time_units); i++) {
+		if (!strcmp(time_units[i].name, name))
+			return time_units[i].ns;
+	}
+	return 0;
+}
+
+int parse_time(const char *s, uint64_t *ns, const char **why)
+{
+	const char *end;
+	uint64_t val, unit;
+	int ret;
+
+	if (!strcmp(s, "none")) {
+		*ns = PINMEM_NO_END;
+		return 0;
+	}
+	ret = parse_digits(s, 10, &val, &end, why);
+	if (ret)
+		return ret;
+	unit = time_unit(end);
+	if (!unit) {
+		*why = "the unit is not ms, s, m, h or d";
+		return -EINVAL;
+	}
+	if (val == 0) {
+		*why = "it is no time at all";
+		return -EINVAL;
+	}
+	/* 292 years, more than the kernel can count. */
+	if (__builtin_mul_overflow(val, unit, ns) || *ns > INT64_MAX) {
+		*why = "the time is too long";
+		return -ERANGE;
+	}
+	return 0;
+}
+
 static int parse_addr_len(struct range *range, const char *len,
 			  const char **why)
 {
@@ -266,6 +319,15 @@ void parse_handle_or_exit(struct argp_state *state, const char *s,
 	if (parse_handle(s, handle, &why))
 		argp_error(state, "'%s' is no HANDLE: %s; a HANDLE is a number that pin and status show, decimal or 0x and hexadecimal",
 			   printable(s), why);
+}
+
+void parse_time_or_exit(struct argp_state *state, const char *s, uint64_t *ns)
+{
+	const char *why;
+
+	if (parse_time(s, ns, &why))
+		argp_error(state, "'%s' is no TIME: %s; " TIME_DOC
+			   "; or none", printable(s), why);
 }
 
 static void parse_word_or_exit(struct argp_state *state, const char *s,

@@ -6,10 +6,12 @@
 
 _pinctl_options() {
 	case $1 in
-	pin) echo '--pid --write --longterm --short --slow --populate --hold --json --help' ;;
+	pin) echo '--pid --write --longterm --short --get --ttl --slow --populate --hold --json --help' ;;
 	unpin) echo '--pid --all --all-users --force --json --help' ;;
 	status) echo '--pid --json --help' ;;
 	query) echo '--pid --runs --json --help' ;;
+	read) echo '--hex --fd --json --help' ;;
+	renew | write | extents) echo '--fd --json --help' ;;
 	*) echo '--json --help --version' ;;
 	esac
 }
@@ -50,8 +52,8 @@ _pinctl_arguments() {
 		*) _pinctl_handles ;;
 		esac
 		;;
-	unpin | status) _pinctl_handles ;;
-	*) echo 'pin unpin status query help' ;;
+	unpin | status | renew | read | write | extents) _pinctl_handles ;;
+	*) echo 'pin unpin status query renew read write extents help' ;;
 	esac
 }
 

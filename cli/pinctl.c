@@ -13,6 +13,10 @@ static const struct verb verbs[] = {
 	{ "unpin", cmd_unpin, "End pins" },
 	{ "status", cmd_status, "List pins" },
 	{ "query", cmd_query, "Ask what is DMA-pinned, whoever pinned it" },
+	{ "renew", cmd_renew, "Let a pin that ends by time live on" },
+	{ "read", cmd_read, "Read what a pin holds" },
+	{ "write", cmd_write, "Write to what a pin holds" },
+	{ "extents", cmd_extents, "Tell where a pin lies in physical memory" },
 };
 
 struct command {
@@ -44,7 +48,7 @@ static void take_verb(struct command *cmd, const char *arg,
 	}
 	cmd->verb = find_verb(arg);
 	if (!cmd->verb)
-		argp_error(state, "'%s' is no verb: pin, unpin, status, query or help",
+		argp_error(state, "'%s' is no verb: pin, unpin, status, query, renew, read, write, extents or help",
 			   printable(arg));
 	cmd->next = state->next;
 	state->next = state->argc;

@@ -34,10 +34,14 @@ struct verb {
 	const char *help;
 };
 
+int cmd_extents(struct settings *set, int argc, char **argv);
 int cmd_pin(struct settings *set, int argc, char **argv);
 int cmd_query(struct settings *set, int argc, char **argv);
+int cmd_read(struct settings *set, int argc, char **argv);
+int cmd_renew(struct settings *set, int argc, char **argv);
 int cmd_status(struct settings *set, int argc, char **argv);
 int cmd_unpin(struct settings *set, int argc, char **argv);
+int cmd_write(struct settings *set, int argc, char **argv);
 
 /* alloc.c: without memory there is nothing to go on with. */
 
@@ -79,16 +83,21 @@ struct word {
 #define RANGE_DOC "RANGE is ADDR+LEN, START-END, heap, stack, anon, all or " \
 		  "map:SUBSTRING"
 
+#define TIME_DOC "TIME is a number with ms, s, m, h or d; without, it is seconds"
+
 /* These return 0, or -EINVAL or -ERANGE with a reason in *why. */
 int parse_pid(const char *s, pid_t *pid, const char **why);
 int parse_handle(const char *s, uint64_t *handle, const char **why);
 int parse_size(const char *s, uint64_t *size, const char **why);
+/* Nanoseconds; PINMEM_NO_END for "none". */
+int parse_time(const char *s, uint64_t *ns, const char **why);
 int parse_word(const char *s, struct word *word, const char **why);
 
 /* What went wrong is shown with the grammar, and is a usage error. */
 void parse_pid_or_exit(struct argp_state *state, const char *s, pid_t *pid);
 void parse_handle_or_exit(struct argp_state *state, const char *s,
 			  uint64_t *handle);
+void parse_time_or_exit(struct argp_state *state, const char *s, uint64_t *ns);
 
 /* The arguments of a verb, kept until its options are known. */
 struct args {
@@ -270,6 +279,8 @@ void select_free(struct selection *sel);
 char *size_text(uint64_t bytes, char buf[SIZE_TEXT_LEN]);
 char *size_exact(uint64_t bytes, char buf[SIZE_TEXT_LEN]);
 char *age_text(uint64_t ns, char buf[SIZE_TEXT_LEN]);
+/* Rounded up: "90 s". */
+char *left_text(uint64_t ns, char buf[SIZE_TEXT_LEN]);
 const char *plural(uint64_t n);
 
 /* A copy that does a terminal no harm, to be freed. */
@@ -290,6 +301,8 @@ void json_add_u64(struct json_object *obj, const char *key, uint64_t val);
 void json_add_bool(struct json_object *obj, const char *key, bool val);
 void json_add_text(struct json_object *obj, const char *key, const char *val);
 void json_add_pid(struct json_object *obj, const char *key, pid_t pid);
+/* null for a time without end */
+void json_add_left(struct json_object *obj, uint64_t ns);
 struct json_object *json_hex(uint64_t val);
 struct json_object *json_text(const char *s);
 struct json_object *json_flags(unsigned int flags);
@@ -315,7 +328,25 @@ void progress_stop(struct progress *progress);
 
 /* From here until the end of pinctl, signals wait for hold(). */
 void hold_signals(void);
+void release_signals(void);
 /* Wait for a signal, or the end of the pin; returns the exit status. */
 int hold(struct pinmem_ctx *ctx, uint64_t handle, const struct target *target);
+
+/* handle.c: files that stand for one pin */
+
+enum {
+	OPT_FD = 512,
+};
+
+#define FD_DOC "The pin's own file, open as N; else $PINMEM_FD, if that is set"
+
+/* That of --fd or else of the environment, or -1. */
+int handle_fd_or_exit(struct argp_state *state, const char *option);
+/* The context of that file, or of the device. */
+int handle_open(struct pinmem_ctx **ctx, int fd, struct failure *fail);
+int explain_not_yours(struct failure *fail, int err, uint64_t handle);
+/* Become the command, which gets the pin's file; returns if that fails. */
+int handle_run(struct pinmem_ctx *ctx, uint64_t handle, char **command,
+	       struct failure *fail);
 
 #endif /* PINCTL_H */

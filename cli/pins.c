@@ -17,6 +17,7 @@ static const struct {
 	{ PINMEM_LONGTERM, "longterm" },
 	{ PINMEM_KEEP, "keep" },
 	{ PINMEM_SLOW, "slow" },
+	{ PINMEM_GET, "get" },
 };
 
 static void append(char **text, const char *word)
@@ -171,6 +172,7 @@ struct json_object *pin_json(const struct pinmem_info *info)
 	json_add(obj, "flags", json_flags(pinmem_info_get_flags(info)));
 	json_add_bool(obj, "as_mapped", pinmem_info_get_as_mapped(info));
 	json_add_u64(obj, "age_ns", pinmem_info_get_age_ns(info));
+	json_add_left(obj, pinmem_info_get_left_ns(info));
 	json_add(obj, "owner", owner_json(info));
 	json_add(obj, "target", target_json(info));
 	return obj;

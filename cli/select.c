@@ -28,7 +28,7 @@ static const struct {
 	[PASS_SECRETMEM] = { "secretmem", PINMEM_REASON_SECRETMEM,
 		"of memfd_secret(2) passed over: it cannot be pinned" },
 	[PASS_FSDAX] = { "fsdax", PINMEM_REASON_FSDAX,
-		"of files on a DAX filesystem passed over: only --short --hold can pin them" },
+		"of files on a DAX filesystem passed over: only --short can pin them" },
 	[PASS_DIRTY_TRACKING] = { "dirty_tracking",
 		PINMEM_REASON_DIRTY_TRACKING,
 		"of shared files whose filesystem tracks writes passed over: not for --write with --longterm" },

@@ -218,7 +218,8 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 	if (err)
 		return err;
 	pin->account = user;
-	pin->charged = !exempt;
+	if (!exempt)
+		pin->flags |= PINMEM_PIN_CHARGED;
 	atomic_long_add(pin->pages, &all_pages);
 	atomic64_add(pin->pages, &mm->pinned_vm);
 	return 0;
@@ -229,7 +230,7 @@ void pinmem_account_uncharge(struct pinmem_pin *pin, struct mm_struct *mm)
 {
 	atomic64_sub(pin->pages, &mm->pinned_vm);
 	atomic_long_sub(pin->pages, &all_pages);
-	if (!pin->charged)
+	if (!(pin->flags & PINMEM_PIN_CHARGED))
 		return;
 	atomic_long_sub(pin->pages, &pin->cred->user->locked_vm);
 	spin_lock(&account_lock);

@@ -16,12 +16,16 @@
 #error "pinmem needs Linux 6.1 or later"
 #endif
 
-/* 4c630f307455 and 0b295316b3a9 (6.5) took the vmas argument away. */
+/* 6.5 took the vmas argument away (4c630f307455, 0b295316b3a9 and others). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define pin_user_pages(start, nr, flags, pages) \
 	pin_user_pages(start, nr, flags, pages, NULL)
 #define pin_user_pages_remote(mm, start, nr, flags, pages, locked) \
 	pin_user_pages_remote(mm, start, nr, flags, pages, NULL, locked)
+#define get_user_pages(start, nr, flags, pages) \
+	get_user_pages(start, nr, flags, pages, NULL)
+#define get_user_pages_remote(mm, start, nr, flags, pages, locked) \
+	get_user_pages_remote(mm, start, nr, flags, pages, NULL, locked)
 #endif
 
 /*

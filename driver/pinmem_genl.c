@@ -80,7 +80,10 @@ static int put_info(struct sk_buff *skb, u64 handle,
 	       nla_put_u64_64bit(skb, PINMEM_A_BYTES, info->out_bytes,
 				 PINMEM_A_PAD) ||
 	       nla_put_u64_64bit(skb, PINMEM_A_AGE, info->out_age_ns,
-				 PINMEM_A_PAD);
+				 PINMEM_A_PAD) ||
+	       (info->out_left_ns != PINMEM_TTL_NONE &&
+		nla_put_u64_64bit(skb, PINMEM_A_LEFT, info->out_left_ns,
+				  PINMEM_A_PAD));
 }
 
 static int put_pin(struct sk_buff *skb, struct netlink_callback *cb,
@@ -93,6 +96,7 @@ static int put_pin(struct sk_buff *skb, struct netlink_callback *cb,
 	if (!head)
 		return -EMSGSIZE;
 	pinmem_pin_info(pin, dump->cred->user_ns, dump->pids, &info);
+	info.out_left_ns = pinmem_lease_left(pin);
 	if (put_info(skb, pin->handle, &info)) {
 		genlmsg_cancel(skb, head);
 		return -EMSGSIZE;

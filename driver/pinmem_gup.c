@@ -49,6 +49,21 @@ struct rules {
 	unsigned long end;	/* to here */
 };
 
+static bool gets(const struct pinmem_gup *g)
+{
+	return g->flags & PINMEM_PIN_GET;
+}
+
+/* Gives pages back that are not in the store. */
+static void drop(const struct pinmem_gup *g, struct page **pages,
+		 unsigned long nr)
+{
+	if (gets(g))
+		release_pages(pages, nr);
+	else
+		unpin_user_pages(pages, nr);
+}
+
 static int fail_at(struct pinmem_gup *g, unsigned long addr, u32 why, int err)
 {
 	g->fail->why = why;
@@ -100,6 +115,10 @@ static int vma_refuses(struct pinmem_gup *g, struct vm_area_struct *vma,
 		return fail_at(g, addr, PINMEM_WHY_ACCESS, -EACCES);
 	if (longterm(g) && vma_is_fsdax(vma))
 		return fail_at(g, addr, PINMEM_WHY_FSDAX, -EOPNOTSUPP);
+	/* It blocks truncation by whoever may write. */
+	if (vma_is_fsdax(vma) && !(vma->vm_file->f_mode & FMODE_WRITE) &&
+	    !capable(CAP_SYS_ADMIN))
+		return fail_at(g, addr, PINMEM_WHY_FSDAX, -EPERM);
 	if (longterm(g) && writes(g) && vma_tracks_dirty(vma))
 		return fail_at(g, addr, PINMEM_WHY_DIRTY_TRACKING, -EFAULT);
 	return 0;
@@ -145,7 +164,7 @@ static void rules_of(struct pinmem_gup *g, struct vm_area_struct *vma,
 {
 	rules->foll = longterm(g) ? FOLL_LONGTERM : 0;
 	/* FOLL_WRITE leaves nothing to be copied. */
-	rules->cow = is_cow_mapping(vma->vm_flags) && !writes(g);
+	rules->cow = is_cow_mapping(vma->vm_flags) && !writes(g) && !gets(g);
 	rules->own_page = rules->cow && vma->vm_flags & VM_WRITE;
 	if (writes(g) || rules->own_page)
 		rules->foll |= FOLL_WRITE;
@@ -211,7 +230,7 @@ static int store_pages(struct pinmem_gup *g, unsigned long addr, long nr)
 
 	if (!pinmem_runs_add_pages(&g->builder, g->batch, nr, &added))
 		return 0;
-	unpin_user_pages(g->batch + added, nr - added);
+	drop(g, g->batch + added, nr - added);
 	return fail_at(g, addr + added * PAGE_SIZE, PINMEM_WHY_NO_MEMORY,
 		       -ENOMEM);
 }
@@ -239,7 +258,7 @@ static long store_first(struct pinmem_gup *g, unsigned long addr,
 		pages = min(leaf.pages, (end - addr) >> PAGE_SHIFT);
 	}
 	if (pinmem_runs_add(&g->builder, pfn, pages, kind)) {
-		unpin_user_pages(g->batch, 1);
+		drop(g, g->batch, 1);
 		return fail_at(g, addr, PINMEM_WHY_NO_MEMORY, -ENOMEM);
 	}
 	return pages << PAGE_SHIFT;
@@ -255,7 +274,7 @@ static long take(struct pinmem_gup *g, unsigned long addr, unsigned long end,
 	int err = check_pages(g, addr, nr, rules);
 
 	if (err) {
-		unpin_user_pages(g->batch, nr);
+		drop(g, g->batch, nr);
 		return err;
 	}
 	if (first)
@@ -389,6 +408,14 @@ static long fast_ready(struct pinmem_gup *g, unsigned long addr,
 	return ready;
 }
 
+static long take_fast(struct pinmem_gup *g, unsigned long addr, long nr,
+		      unsigned int foll)
+{
+	if (gets(g))
+		return get_user_pages_fast(addr, nr, foll, g->batch);
+	return pin_user_pages_fast(addr, nr, foll, g->batch);
+}
+
 /* Pins a piece of the caller's own memory.  Returns the bytes pinned. */
 static long fast_piece(struct pinmem_gup *g, unsigned long addr,
 		       unsigned long end, const struct rules *rules)
@@ -405,12 +432,11 @@ static long fast_piece(struct pinmem_gup *g, unsigned long addr,
 	first = pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
 				 &leaf) != PINMEM_ENTRY_TABLE;
 	stop = first ? addr + PAGE_SIZE : batch_end(g, addr, stop);
-	n = pin_user_pages_fast(addr, (stop - addr) >> PAGE_SHIFT, rules->foll,
-				g->batch);
+	n = take_fast(g, addr, (stop - addr) >> PAGE_SHIFT, rules->foll);
 	if (n <= 0)
 		return own_explain(g, addr, stop, n);
 	if (!rules_hold(g, addr, rules)) {
-		unpin_user_pages(g->batch, n);
+		drop(g, g->batch, n);
 		return fail_at(g, addr, PINMEM_WHY_CHANGING, -EBUSY);
 	}
 	return take(g, addr, end, n, first, rules);
@@ -449,6 +475,11 @@ static int gup_fast(struct pinmem_gup *g, unsigned long addr, unsigned long end)
 static long pin_under_lock(struct pinmem_gup *g, unsigned long addr, long nr,
 			   unsigned int foll)
 {
+	if (gets(g) && g->flags & PINMEM_PIN_REMOTE)
+		return get_user_pages_remote(g->mm, addr, nr, foll, g->batch,
+					     NULL);
+	if (gets(g))
+		return get_user_pages(addr, nr, foll, g->batch);
 	if (g->flags & PINMEM_PIN_REMOTE)
 		return pin_user_pages_remote(g->mm, addr, nr, foll, g->batch,
 					     NULL);
@@ -552,14 +583,27 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	pinmem_runs_finish(&g.builder);
 	free_page((unsigned long)batch);
 	if (err)
-		pinmem_gup_release(&pin->runs, false);
+		pinmem_gup_release(&pin->runs, pin->flags & ~PINMEM_PIN_WRITE);
 	else if (g.as_mapped)
-		pin->info |= PINMEM_INFO_AS_MAPPED;
+		pin->flags |= PINMEM_PIN_AS_MAPPED;
 	return err;
 }
 
-/* Gives back all pins of the runs, and the runs.  Cannot fail. */
-void pinmem_gup_release(struct pinmem_runs *runs, bool dirty)
+static void release_batch(struct page **batch, unsigned long nr, u32 flags)
+{
+	if (flags & PINMEM_PIN_GET)
+		release_pages(batch, nr);
+	else
+		unpin_user_pages_dirty_lock(batch, nr,
+					    flags & PINMEM_PIN_WRITE);
+	cond_resched();
+}
+
+/*
+ * Gives back all that the runs of a pin with these flags hold, and the runs.
+ * Cannot fail.
+ */
+void pinmem_gup_release(struct pinmem_runs *runs, u32 flags)
 {
 	struct page *small[BATCH_SMALL], **batch = small, **large = NULL;
 	unsigned long nr = 0, max = BATCH_SMALL;
@@ -582,12 +626,11 @@ void pinmem_gup_release(struct pinmem_runs *runs, bool dirty)
 			batch[nr++] = pfn_to_page(pfn);
 			if (nr < max)
 				continue;
-			unpin_user_pages_dirty_lock(batch, nr, dirty);
+			release_batch(batch, nr, flags);
 			nr = 0;
-			cond_resched();
 		}
 	}
-	unpin_user_pages_dirty_lock(batch, nr, dirty);
+	release_batch(batch, nr, flags);
 	free_page((unsigned long)large);
 	pinmem_runs_free(runs);
 }

@@ -5,10 +5,15 @@
  * out, and what each does in terms of the rooms below.
  */
 
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/pid_namespace.h>
+#include <linux/security.h>
+#include <linux/slab.h>
 
 #include "pinmem_private.h"
 
@@ -18,6 +23,10 @@ union command {
 	struct pinmem_ioc_info info;
 	struct pinmem_ioc_query query;
 	struct pinmem_ioc_features features;
+	struct pinmem_ioc_renew renew;
+	struct pinmem_ioc_open open;
+	struct pinmem_ioc_data data;
+	struct pinmem_ioc_extents extents;
 };
 
 struct call {
@@ -49,6 +58,49 @@ static int respond(struct call *call, const struct row *row)
 		-EFAULT : 0;
 }
 
+static bool writable(const struct call *call)
+{
+	return call->filp->f_mode & FMODE_WRITE;
+}
+
+/* The pin of this name that the caller may use, with a reference. */
+static struct pinmem_pin *find_pin(struct call *call, u64 handle)
+{
+	struct pinmem_pin *pin = call->file->pin;
+
+	if (pin && (!handle || handle == pin->handle)) {
+		if (!pinmem_pin_is_there(pin))
+			return NULL;
+		pinmem_pin_get(pin);
+		return pin;
+	}
+	pin = pinmem_pin_lookup(handle);
+	if (pin && !pinmem_pin_may(pin, call->file)) {
+		pinmem_pin_put(pin);
+		return NULL;
+	}
+	return pin;
+}
+
+/*
+ * As above, to get at what the pin holds: through the file that made it, used by
+ * the process that opened that, or a file that was given away on purpose.  That
+ * it is the same user's is not enough: that would be a way around ptrace.
+ */
+static struct pinmem_pin *hold_pin(struct call *call, u64 handle)
+{
+	struct pinmem_pin *pin = find_pin(call, handle);
+	const struct pinmem_file *file = call->file;
+
+	if (!pin)
+		return ERR_PTR(-ENOENT);
+	if (file->pin == pin ||
+	    (pin->maker == file->id && current->mm == file->mm))
+		return pin;
+	pinmem_pin_put(pin);
+	return ERR_PTR(-EPERM);
+}
+
 static void set_fail(struct pinmem_ioc_pin *arg, const struct pinmem_fail *fail)
 {
 	arg->out_handle = 0;
@@ -68,7 +120,9 @@ static int run_pin(struct call *call)
 	struct pinmem_pin *pin;
 	int err;
 
-	if (!(call->filp->f_mode & FMODE_WRITE)) {
+	if (call->file->pin)
+		return -EPERM;
+	if (!writable(call)) {
 		arg->out_why = PINMEM_WHY_READ_ONLY;
 		return -EPERM;
 	}
@@ -95,17 +149,34 @@ static int run_unpin(struct call *call)
 {
 	struct pinmem_ioc_unpin *arg = &call->cmd.unpin;
 	struct pinmem_pin *pin;
-	int err = -ENOENT;
+	int err;
 
 	if (arg->flags)
 		return -EOPNOTSUPP;
-	if (!(call->filp->f_mode & FMODE_WRITE))
+	if (!writable(call))
 		return -EPERM;
-	pin = pinmem_pin_lookup(arg->handle);
+	pin = find_pin(call, arg->handle);
 	if (!pin)
 		return -ENOENT;
-	if (pinmem_pin_may(pin, call->file))
-		err = pinmem_end(pin, PINMEM_END_UNPIN);
+	err = pinmem_end(pin, PINMEM_END_UNPIN);
+	pinmem_pin_put(pin);
+	return err;
+}
+
+static int run_renew(struct call *call)
+{
+	struct pinmem_ioc_renew *arg = &call->cmd.renew;
+	struct pinmem_pin *pin;
+	int err;
+
+	if (arg->flags)
+		return -EOPNOTSUPP;
+	if (!writable(call))
+		return -EPERM;
+	pin = find_pin(call, arg->handle);
+	if (!pin)
+		return -ENOENT;
+	err = pinmem_renew(pin, arg->ttl_ns);
 	pinmem_pin_put(pin);
 	return err;
 }
@@ -133,7 +204,7 @@ static int run_info(struct call *call)
 {
 	struct pinmem_ioc_info *arg = &call->cmd.info;
 	struct pinmem_pin *pin;
-	int err = -ENOENT;
+	int err;
 
 	if (arg->flags)
 		return -EOPNOTSUPP;
@@ -142,21 +213,165 @@ static int run_info(struct call *call)
 		return -EINVAL;
 	if (arg->range_size > PAGE_SIZE)
 		return -E2BIG;
-	pin = pinmem_pin_lookup(arg->handle);
+	pin = find_pin(call, arg->handle);
 	if (!pin)
 		return -ENOENT;
-	if (pinmem_pin_may(pin, call->file)) {
-		pinmem_pin_info(pin, current_user_ns(),
-				task_active_pid_ns(current), arg);
-		err = info_ranges(pin, arg);
-	}
+	pinmem_pin_info(pin, current_user_ns(), task_active_pid_ns(current),
+			arg);
+	arg->out_left_ns = pinmem_lease_left(pin);
+	arg->out_handle = pin->handle;
+	err = info_ranges(pin, arg);
 	pinmem_pin_put(pin);
 	return err;
 }
 
 static int run_query(struct call *call)
 {
-	return pinmem_query(call->file, &call->cmd.query);
+	struct pinmem_ioc_query *arg = &call->cmd.query;
+	struct pinmem_pin *pin = NULL;
+	int err;
+
+	arg->out_next = arg->start;
+	if (arg->flags & PINMEM_QUERY_HANDLE) {
+		pin = find_pin(call, arg->handle);
+		if (!pin)
+			return -ENOENT;
+	}
+	err = pinmem_query(call->file, pin, arg);
+	if (pin)
+		pinmem_pin_put(pin);
+	return err;
+}
+
+static int run_data(struct call *call, bool write)
+{
+	struct pinmem_ioc_data *arg = &call->cmd.data;
+	struct pinmem_pin *pin;
+	int err;
+
+	if (write && !writable(call))
+		return -EPERM;
+	pin = hold_pin(call, arg->handle);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
+	err = pinmem_data(pin, arg, write);
+	pinmem_pin_put(pin);
+	return err;
+}
+
+static int run_read(struct call *call)
+{
+	return run_data(call, false);
+}
+
+static int run_write(struct call *call)
+{
+	return run_data(call, true);
+}
+
+static int run_extents(struct call *call)
+{
+	struct pinmem_ioc_extents *arg = &call->cmd.extents;
+	struct pinmem_pin *pin;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN) || security_locked_down(LOCKDOWN_DEV_MEM))
+		return -EPERM;
+	pin = hold_pin(call, arg->handle);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
+	err = pinmem_extents(pin, arg);
+	pinmem_pin_put(pin);
+	return err;
+}
+
+static int handle_release(struct inode *inode, struct file *filp)
+{
+	struct pinmem_file *file = filp->private_data;
+
+	pinmem_end_handle_file(file);
+	kfree(file);
+	return 0;
+}
+
+static const struct file_operations handle_fops = {
+	.owner		= THIS_MODULE,
+	.release	= handle_release,
+	.unlocked_ioctl	= pinmem_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.llseek		= noop_llseek,
+};
+
+/* A file that owns @pin too, and takes the caller's reference to it. */
+static struct file *handle_file(struct pinmem_pin *pin, bool read_only)
+{
+	struct pinmem_file *file;
+	struct file *filp;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return ERR_PTR(-ENOMEM);
+	if (!pinmem_pin_own_more(pin)) {
+		kfree(file);
+		return ERR_PTR(-ENOENT);
+	}
+	file->pin = pin;
+	filp = anon_inode_getfile("[pinmem]", &handle_fops, file,
+				  O_CLOEXEC | (read_only ? O_RDONLY : O_RDWR));
+	if (IS_ERR(filp)) {
+		pinmem_pin_get(pin);
+		pinmem_end_handle_file(file);
+		kfree(file);
+	}
+	return filp;
+}
+
+static int open_fd(struct call *call, struct pinmem_pin *pin, bool read_only)
+{
+	struct file *filp;
+	int fd, err;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	pinmem_pin_get(pin);
+	filp = handle_file(pin, read_only);
+	if (IS_ERR(filp)) {
+		pinmem_pin_put(pin);
+		put_unused_fd(fd);
+		return PTR_ERR(filp);
+	}
+	call->cmd.open.out_fd = fd;
+	call->cmd.open.out_flags = call->cmd.open.flags;
+	err = respond(call, &rows[_IOC_NR(PINMEM_IOC_OPEN)]);
+	if (err) {
+		call->cmd.open.out_fd = -1;
+		fput(filp);
+		put_unused_fd(fd);
+		return err;
+	}
+	fd_install(fd, filp);
+	return 0;
+}
+
+static int run_open(struct call *call)
+{
+	struct pinmem_ioc_open *arg = &call->cmd.open;
+	bool read_only = arg->flags & PINMEM_OPEN_READ_ONLY;
+	struct pinmem_pin *pin;
+	int err;
+
+	arg->out_fd = -1;
+	if (arg->flags & ~PINMEM_OPEN_READ_ONLY)
+		return -EOPNOTSUPP;
+	if (!read_only && !writable(call))
+		return -EPERM;
+	pin = hold_pin(call, arg->handle);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
+	err = open_fd(call, pin, read_only);
+	pinmem_pin_put(pin);
+	return err;
 }
 
 static int run_features(struct call *call)
@@ -171,6 +386,7 @@ static int run_features(struct call *call)
 		PINMEM_FEATURE_REMOTE : 0;
 	arg->out_pin_flags = PINMEM_PIN_FLAGS;
 	arg->out_instance = pinmem_instance;
+	arg->out_short_lease_ns = pinmem_lease_short_ns();
 	pinmem_account_features(arg);
 	return 0;
 }
@@ -188,13 +404,23 @@ static const struct row rows[] = {
 	    offsetof(struct pinmem_ioc_pin, out_handle), run_pin),
 	ROW(PINMEM_IOC_UNPIN, struct pinmem_ioc_unpin, handle,
 	    sizeof(struct pinmem_ioc_unpin), run_unpin),
-	ROW(PINMEM_IOC_INFO, struct pinmem_ioc_info, out_age_ns,
+	ROW(PINMEM_IOC_INFO, struct pinmem_ioc_info, out_handle,
 	    offsetof(struct pinmem_ioc_info, out_nr_ranges), run_info),
 	ROW(PINMEM_IOC_QUERY, struct pinmem_ioc_query, out_next,
 	    offsetof(struct pinmem_ioc_query, out_nr_runs), run_query),
-	ROW(PINMEM_IOC_FEATURES, struct pinmem_ioc_features, out_bytes,
+	ROW(PINMEM_IOC_FEATURES, struct pinmem_ioc_features, out_short_lease_ns,
 	    offsetof(struct pinmem_ioc_features, out_abi_version),
 	    run_features),
+	ROW(PINMEM_IOC_RENEW, struct pinmem_ioc_renew, ttl_ns,
+	    sizeof(struct pinmem_ioc_renew), run_renew),
+	ROW(PINMEM_IOC_OPEN, struct pinmem_ioc_open, out_flags,
+	    offsetof(struct pinmem_ioc_open, out_fd), run_open),
+	ROW(PINMEM_IOC_READ, struct pinmem_ioc_data, out_len,
+	    offsetof(struct pinmem_ioc_data, out_len), run_read),
+	ROW(PINMEM_IOC_WRITE, struct pinmem_ioc_data, out_len,
+	    offsetof(struct pinmem_ioc_data, out_len), run_write),
+	ROW(PINMEM_IOC_EXTENTS, struct pinmem_ioc_extents, out_next,
+	    offsetof(struct pinmem_ioc_extents, out_nr_extents), run_extents),
 };
 
 long pinmem_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
@@ -225,8 +451,8 @@ long pinmem_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return err;
 	memset((char *)&call.cmd + row->out, 0, row->size - row->out);
 	err = row->run(&call);
-	/* A pin that was made has answered before; nothing may fail now. */
-	if (err || row->run != run_pin) {
+	/* What was made has been answered before; nothing may fail now. */
+	if (err || (row->run != run_pin && row->run != run_open)) {
 		int fault = respond(&call, row);
 
 		if (!err)

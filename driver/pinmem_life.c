@@ -41,7 +41,8 @@ static int check_range(const struct pinmem_ioc_range *range, u32 index,
 
 	f->range = index;
 	f->addr = range->addr;
-	if (!range->len || check_add_overflow(range->addr, range->len, &end))
+	if (!range->len || check_add_overflow(range->addr, range->len, &end) ||
+	    PAGE_ALIGN(end) < end)
 		return fail(f, PINMEM_WHY_BAD_RANGE, -EINVAL);
 	if (end > TASK_SIZE_MAX)
 		return fail(f, PINMEM_WHY_UNMAPPED, -EFAULT);
@@ -98,18 +99,42 @@ static int copy_ranges(struct pinmem_pin *pin, const struct pinmem_ioc_pin *arg,
 	}
 	f->range = 0;
 	f->addr = 0;
-	pin->ordered = is_ordered(pin);
+	if (is_ordered(pin))
+		pin->flags |= PINMEM_PIN_ORDERED;
 	return 0;
 }
 
 static int check_flags(const struct pinmem_ioc_pin *arg, struct pinmem_fail *f)
 {
 	if (arg->flags & ~PINMEM_PIN_FLAGS || arg->__reserved ||
-	    arg->__reserved2[0] || arg->__reserved2[1])
+	    arg->__reserved2)
 		return -EOPNOTSUPP;
 	if (!(arg->flags & PINMEM_PIN_REMOTE) && arg->mem_fd)
 		return -EINVAL;
-	if (arg->flags & PINMEM_PIN_KEEP && !(arg->flags & PINMEM_PIN_LONGTERM))
+	if (arg->flags & PINMEM_PIN_GET &&
+	    arg->flags & (PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM))
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * How long it is to last, PINMEM_TTL_NONE: for ever.  A pin that is not longterm
+ * must not, however often user space forgets it.
+ */
+static int time_to_live(const struct pinmem_ioc_pin *arg, u64 *ttl,
+			struct pinmem_fail *f)
+{
+	u64 lease = arg->flags & PINMEM_PIN_LONGTERM ? PINMEM_TTL_NONE :
+						       pinmem_lease_short_ns();
+
+	*ttl = arg->ttl_ns ?: lease;
+	if (*ttl > lease && !capable(CAP_SYS_ADMIN)) {
+		f->limit = lease;
+		f->need = *ttl;
+		return fail(f, PINMEM_WHY_TTL, -EPERM);
+	}
+	if (arg->flags & PINMEM_PIN_KEEP && *ttl == PINMEM_TTL_NONE &&
+	    !(arg->flags & PINMEM_PIN_LONGTERM))
 		return fail(f, PINMEM_WHY_KEEP_SHORT, -EINVAL);
 	return 0;
 }
@@ -154,15 +179,20 @@ struct pinmem_pin *pinmem_make(struct pinmem_file *file,
 {
 	struct pinmem_pin *pin;
 	struct mm_struct *mm;
+	u64 ttl;
 	int err;
 
 	err = check_flags(arg, f);
+	if (!err)
+		err = time_to_live(arg, &ttl, f);
 	if (err)
 		return ERR_PTR(err);
-	pin = pinmem_pin_alloc();
+	pin = pinmem_pin_alloc(ttl != PINMEM_TTL_NONE);
 	if (!pin)
 		return ERR_PTR(fail(f, PINMEM_WHY_NO_MEMORY, -ENOMEM));
-	pin->flags = arg->flags;
+	if (pin->flags & PINMEM_PIN_LEASED)
+		pinmem_lease_set(pin, ttl);
+	pin->flags |= arg->flags;
 	pin->maker = file->id;
 	err = copy_ranges(pin, arg, f);
 	if (err)
@@ -221,6 +251,8 @@ int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
 		__module_get(THIS_MODULE);
 	pinmem_mm_add(pin->pm, pin);
 	pinmem_pin_publish(pin, file);
+	if (pin->flags & PINMEM_PIN_LEASED)
+		pinmem_lease_start(pin);
 	pinmem_pin_put(pin);
 	/* If its last user is gone, the pin is told through its pinmem_mm. */
 	mmput_async(mm);
@@ -231,8 +263,10 @@ int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
 static void give_back(struct pinmem_pin *pin)
 {
 	trace_pinmem_unpin(pin, pin->end);
+	if (pin->flags & PINMEM_PIN_LEASED)
+		pinmem_lease_stop(pin);
 	pinmem_mm_del(pin->pm, pin);
-	pinmem_gup_release(&pin->runs, pin->flags & PINMEM_PIN_WRITE);
+	pinmem_gup_release(&pin->runs, pin->flags);
 	pinmem_account_uncharge(pin, pin_mm(pin));
 	/* Before the look for waiters. */
 	smp_store_mb(pin->gone, true);
@@ -265,13 +299,35 @@ static void end_work(struct work_struct *work)
 	pinmem_pin_put(pin);
 }
 
-/* The target of the pin died.  It ends soon after. */
-void pinmem_target_died(struct pinmem_pin *pin)
+/* Ends the pin, and gives back what it holds soon after. */
+static void end_soon(struct pinmem_pin *pin, enum pinmem_end why)
 {
-	if (!end_begin(pin, PINMEM_END_TARGET))
+	if (!end_begin(pin, why))
 		return;
 	pinmem_pin_get(pin);
 	pinmem_mm_queue(&pin->work);
+}
+
+/* The target of the pin died. */
+void pinmem_target_died(struct pinmem_pin *pin)
+{
+	end_soon(pin, PINMEM_END_TARGET);
+}
+
+/* Called by the timer.  Who ends it otherwise has still to take it out. */
+void pinmem_time_over(struct pinmem_pin *pin)
+{
+	end_soon(pin, PINMEM_END_TIME);
+}
+
+/* RENEW. */
+int pinmem_renew(struct pinmem_pin *pin, u64 ttl_ns)
+{
+	if (!ttl_ns || !(pin->flags & PINMEM_PIN_LEASED))
+		return -EINVAL;
+	if (!(pin->flags & PINMEM_PIN_LONGTERM))
+		return -EPERM;
+	return pinmem_lease_renew(pin, ttl_ns) ? 0 : -ENOENT;
 }
 
 /*
@@ -305,4 +361,12 @@ void pinmem_end_owned(struct pinmem_file *file)
 		end(pin, PINMEM_END_CLOSE, false);
 		cond_resched();
 	}
+}
+
+/* A handle file is closed for good. */
+void pinmem_end_handle_file(struct pinmem_file *file)
+{
+	if (pinmem_pin_own_less(file->pin))
+		end(file->pin, PINMEM_END_CLOSE, false);
+	pinmem_pin_put(file->pin);
 }

@@ -71,6 +71,7 @@ static int __init pinmem_init(void)
 	err = pinmem_pin_init();
 	if (err)
 		return err;
+	pinmem_lease_init(pinmem_time_over);
 	err = pinmem_mm_init(pinmem_target_died);
 	if (err)
 		goto err_pin;
@@ -85,6 +86,7 @@ static int __init pinmem_init(void)
 err_genl:
 	pinmem_genl_exit();
 err_mm:
+	pinmem_lease_exit();
 	pinmem_mm_exit();
 err_pin:
 	pinmem_pin_exit();
@@ -95,6 +97,7 @@ static void __exit pinmem_exit(void)
 {
 	misc_deregister(&pinmem_device);
 	pinmem_genl_exit();
+	pinmem_lease_exit();
 	pinmem_mm_exit();
 	pinmem_pin_exit();
 }

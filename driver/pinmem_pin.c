@@ -39,12 +39,21 @@ void pinmem_pin_exit(void)
 	kmem_cache_destroy(pin_cache);
 }
 
-struct pinmem_pin *pinmem_pin_alloc(void)
+struct pinmem_pin *pinmem_pin_alloc(bool leased)
 {
-	struct pinmem_pin *pin = kmem_cache_zalloc(pin_cache, GFP_KERNEL);
+	struct pinmem_leased *with_lease;
+	struct pinmem_pin *pin;
 
+	if (leased) {
+		with_lease = kzalloc(sizeof(*with_lease), GFP_KERNEL_ACCOUNT);
+		pin = with_lease ? &with_lease->pin : NULL;
+	} else {
+		pin = kmem_cache_zalloc(pin_cache, GFP_KERNEL);
+	}
 	if (!pin)
 		return NULL;
+	if (leased)
+		pin->flags |= PINMEM_PIN_LEASED;
 	RB_CLEAR_NODE(&pin->node);
 	RB_CLEAR_NODE(&pin->span.rb);
 	INIT_LIST_HEAD(&pin->in_file);
@@ -59,7 +68,12 @@ struct pinmem_pin *pinmem_pin_alloc(void)
 
 static void pin_free_rcu(struct rcu_head *rcu)
 {
-	kmem_cache_free(pin_cache, container_of(rcu, struct pinmem_pin, rcu));
+	struct pinmem_pin *pin = container_of(rcu, struct pinmem_pin, rcu);
+
+	if (pin->flags & PINMEM_PIN_LEASED)
+		kfree(container_of(pin, struct pinmem_leased, pin));
+	else
+		kmem_cache_free(pin_cache, pin);
 }
 
 void pinmem_pin_get(struct pinmem_pin *pin)
@@ -100,8 +114,10 @@ void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file)
 	rb_link_node(&pin->node, parent, link);
 	rb_insert_color(&pin->node, &index_root);
 	write_seqcount_end(&index_seq);
-	if (!(pin->flags & PINMEM_PIN_KEEP))
+	if (!(pin->flags & PINMEM_PIN_KEEP)) {
 		list_add_tail(&pin->in_file, &file->pins);
+		pin->owners = 1;
+	}
 	spin_unlock(&index_lock);
 }
 
@@ -131,17 +147,69 @@ bool pinmem_pin_erase(struct pinmem_pin *pin)
 	return erased;
 }
 
-/* Erases one pin that the file owns, as pinmem_pin_erase(); NULL: none left. */
+/*
+ * The file gives up all that it owns.  Erases one pin that it was the last owner
+ * of, as pinmem_pin_erase(); NULL: none left.
+ */
 struct pinmem_pin *pinmem_pin_take_owned(struct pinmem_file *file)
 {
 	struct pinmem_pin *pin;
 
 	spin_lock(&index_lock);
-	pin = list_first_entry_or_null(&file->pins, struct pinmem_pin, in_file);
-	if (pin)
-		index_erase(pin);
+	for (;;) {
+		pin = list_first_entry_or_null(&file->pins, struct pinmem_pin,
+					       in_file);
+		if (!pin)
+			break;
+		list_del_init(&pin->in_file);
+		if (!--pin->owners) {
+			index_erase(pin);
+			break;
+		}
+	}
 	spin_unlock(&index_lock);
 	return pin;
+}
+
+/* Whether its handle is still good. */
+bool pinmem_pin_is_there(const struct pinmem_pin *pin)
+{
+	bool there;
+
+	spin_lock(&index_lock);
+	there = !RB_EMPTY_NODE(&pin->node);
+	spin_unlock(&index_lock);
+	return there;
+}
+
+/* A handle file owns the pin too; false: its handle is gone. */
+bool pinmem_pin_own_more(struct pinmem_pin *pin)
+{
+	bool there;
+
+	spin_lock(&index_lock);
+	there = !RB_EMPTY_NODE(&pin->node);
+	if (there)
+		pin->owners++;
+	spin_unlock(&index_lock);
+	return there;
+}
+
+/*
+ * A handle file owns it no more.  Erases the pin if that was its last owner and
+ * it is not kept, as pinmem_pin_erase().
+ */
+bool pinmem_pin_own_less(struct pinmem_pin *pin)
+{
+	bool erased;
+
+	spin_lock(&index_lock);
+	erased = !--pin->owners && !RB_EMPTY_NODE(&pin->node) &&
+		 !(pin->flags & PINMEM_PIN_KEEP);
+	if (erased)
+		index_erase(pin);
+	spin_unlock(&index_lock);
+	return erased;
 }
 
 /* The pin with the lowest handle of at least @handle, or a miss. */
@@ -212,6 +280,8 @@ bool pinmem_pin_visible(const struct pinmem_pin *pin, const struct cred *cred)
 /* Whether the caller, through this file, may use it without being an admin. */
 bool pinmem_pin_own(const struct pinmem_pin *pin, const struct pinmem_file *file)
 {
+	if (file->pin)
+		return file->pin == pin;
 	return pin->maker == file->id ||
 	       pinmem_pin_visible(pin, current_cred());
 }
@@ -219,7 +289,8 @@ bool pinmem_pin_own(const struct pinmem_pin *pin, const struct pinmem_file *file
 /* Whether the caller, through this file, may end it and ask about it. */
 bool pinmem_pin_may(const struct pinmem_pin *pin, const struct pinmem_file *file)
 {
-	return pinmem_pin_own(pin, file) || capable(CAP_SYS_ADMIN);
+	return pinmem_pin_own(pin, file) ||
+	       (!file->pin && capable(CAP_SYS_ADMIN));
 }
 
 /* A process's number in @pids; 0: it is gone, or not seen there. */
@@ -243,9 +314,11 @@ void pinmem_pin_info(const struct pinmem_pin *pin, struct user_namespace *ns,
 
 	info->out_target_pid = pid_shown(pin->pm->target, pids, &gone);
 	info->out_owner_pid = pid_shown(pin->owner, pids, &gone);
-	info->out_info_flags = pin->info | (gone ? PINMEM_INFO_OWNER_GONE : 0);
+	info->out_info_flags = gone ? PINMEM_INFO_OWNER_GONE : 0;
+	if (pin->flags & PINMEM_PIN_AS_MAPPED)
+		info->out_info_flags |= PINMEM_INFO_AS_MAPPED;
 	info->out_ranges = pin->nr_ranges;
-	info->out_flags = pin->flags;
+	info->out_flags = pin->flags & PINMEM_PIN_FLAGS;
 	info->out_state = live ? PINMEM_STATE_LIVE : PINMEM_STATE_ENDED;
 	info->out_end = READ_ONCE(pin->end);
 	info->out_owner_uid = from_kuid_munged(ns, pin->cred->euid);

@@ -6,11 +6,12 @@
 #include <linux/cred.h>
 #include <linux/interval_tree.h>
 #include <linux/list.h>
-#include <linux/mm_types.h>
+#include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pid.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
+#include <linux/timerqueue.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
@@ -27,12 +28,14 @@
  *	main, genl	the module, the device, the netlink family
  *	ioctl		the table of commands
  *	query		is this DMA-pinned?
+ *	data		what the pinned pages hold, and where they lie
  *	life		makes pins and ends them, and sees their targets die
  *	target		whose memory
  *	account		charges and limits
  *	gup		the one caller of pin_user_pages*() and unpin_*()
  *	walk		the one reader of page tables
  *	runs		the compact store
+ *	lease		pins that end by the clock
  *	pin		the object: index, references, who may use it
  *	mm		an address space with pins: its pins, and that it dies
  *
@@ -54,7 +57,13 @@ struct pinmem_fail {
 
 #define PINMEM_PIN_FLAGS	(PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM | \
 				 PINMEM_PIN_KEEP | PINMEM_PIN_SLOW | \
-				 PINMEM_PIN_REMOTE)
+				 PINMEM_PIN_REMOTE | PINMEM_PIN_GET)
+
+/* Ours, beside those of enum pinmem_pin_flags in pinmem_pin.flags. */
+#define PINMEM_PIN_LEASED	BIT(12)	/* in a struct pinmem_leased */
+#define PINMEM_PIN_AS_MAPPED	BIT(13)	/* PINMEM_INFO_AS_MAPPED */
+#define PINMEM_PIN_CHARGED	BIT(14)	/* in user_struct.locked_vm */
+#define PINMEM_PIN_ORDERED	BIT(15)	/* ranges rise, no overlap */
 
 /*
  * Elements of arrays in user memory, which may be smaller or larger than ours:
@@ -80,11 +89,12 @@ static inline int pinmem_put_element(u64 array, u32 index, u32 element_size,
 	return 0;
 }
 
-/* An open device file. */
+/* An open device file, or a handle file, which stands for one pin. */
 struct pinmem_file {
 	u64 id;				/* never used again */
 	struct mm_struct *mm;		/* that opened it; holds the struct */
 	struct list_head pins;		/* it owns; under the index lock */
+	struct pinmem_pin *pin;		/* of a handle file, with a reference */
 };
 
 /*
@@ -144,6 +154,7 @@ void pinmem_runs_free(struct pinmem_runs *runs);
 bool pinmem_runs_first(struct pinmem_runs_iter *it,
 		       const struct pinmem_runs *runs);
 bool pinmem_runs_next(struct pinmem_runs_iter *it);
+void pinmem_runs_seek(struct pinmem_runs_iter *it, unsigned long page);
 
 /*
  * pinmem_pin.c
@@ -179,13 +190,17 @@ struct pinmem_pin {
 	};
 	refcount_t ref;
 	u32 nr_ranges;
-	u16 flags;				/* enum pinmem_pin_flags */
-	u8 info;				/* enum pinmem_info_flags */
+	u32 owners;				/* files; under the index lock */
+	u16 flags;				/* enum pinmem_pin_flags, ours */
 	u8 end;					/* enum pinmem_end */
-	bool charged;				/* in user_struct.locked_vm */
 	bool gone;				/* pages and charges are back */
-	bool ordered;				/* ranges rise, no overlap */
 	char comm[PINMEM_COMM_LEN];
+};
+
+/* A pin that ends by the clock. */
+struct pinmem_leased {
+	struct pinmem_pin pin;
+	struct timerqueue_node node;		/* under the lease lock */
 };
 
 static inline const struct pinmem_ioc_range *
@@ -194,15 +209,36 @@ pinmem_pin_ranges(const struct pinmem_pin *pin)
 	return pin->nr_ranges == 1 ? &pin->range : pin->ranges;
 }
 
+static inline unsigned long
+pinmem_range_start(const struct pinmem_ioc_range *range)
+{
+	return range->addr & PAGE_MASK;
+}
+
+static inline unsigned long pinmem_range_end(const struct pinmem_ioc_range *range)
+{
+	return PAGE_ALIGN(range->addr + range->len);
+}
+
+static inline unsigned long
+pinmem_range_pages(const struct pinmem_ioc_range *range)
+{
+	return (pinmem_range_end(range) - pinmem_range_start(range)) >>
+	       PAGE_SHIFT;
+}
+
 int pinmem_pin_init(void);
 void pinmem_pin_exit(void);
-struct pinmem_pin *pinmem_pin_alloc(void);
+struct pinmem_pin *pinmem_pin_alloc(bool leased);
 void pinmem_pin_get(struct pinmem_pin *pin);
 void pinmem_pin_put(struct pinmem_pin *pin);
 void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file);
 bool pinmem_pin_erase(struct pinmem_pin *pin);
 struct pinmem_pin *pinmem_pin_take_owned(struct pinmem_file *file);
 struct pinmem_pin *pinmem_pin_lookup(u64 handle);
+bool pinmem_pin_is_there(const struct pinmem_pin *pin);
+bool pinmem_pin_own_more(struct pinmem_pin *pin);
+bool pinmem_pin_own_less(struct pinmem_pin *pin);
 struct pinmem_pin *pinmem_pin_lookup_from(u64 handle);
 unsigned int pinmem_pin_generation(void);
 bool pinmem_pin_visible(const struct pinmem_pin *pin, const struct cred *cred);
@@ -212,6 +248,18 @@ bool pinmem_pin_may(const struct pinmem_pin *pin,
 		    const struct pinmem_file *file);
 void pinmem_pin_info(const struct pinmem_pin *pin, struct user_namespace *ns,
 		     struct pid_namespace *pids, struct pinmem_ioc_info *info);
+
+/*
+ * pinmem_lease.c
+ */
+void pinmem_lease_init(void (*over)(struct pinmem_pin *pin));
+void pinmem_lease_exit(void);
+u64 pinmem_lease_short_ns(void);
+void pinmem_lease_set(struct pinmem_pin *pin, u64 ns);
+void pinmem_lease_start(struct pinmem_pin *pin);
+void pinmem_lease_stop(struct pinmem_pin *pin);
+bool pinmem_lease_renew(struct pinmem_pin *pin, u64 ns);
+u64 pinmem_lease_left(const struct pinmem_pin *pin);
 
 /*
  * pinmem_mm.c
@@ -291,7 +339,7 @@ struct pinmem_gup {
 
 int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	       struct pinmem_fail *fail);
-void pinmem_gup_release(struct pinmem_runs *runs, bool dirty);
+void pinmem_gup_release(struct pinmem_runs *runs, u32 flags);
 
 /*
  * pinmem_account.c
@@ -316,6 +364,9 @@ struct mm_struct *pinmem_target_get(s32 mem_fd, bool write, u32 *why);
  * pinmem_life.c
  */
 void pinmem_target_died(struct pinmem_pin *pin);
+void pinmem_time_over(struct pinmem_pin *pin);
+int pinmem_renew(struct pinmem_pin *pin, u64 ttl_ns);
+void pinmem_end_handle_file(struct pinmem_file *file);
 struct pinmem_pin *pinmem_make(struct pinmem_file *file,
 			       const struct pinmem_ioc_pin *arg,
 			       struct pinmem_fail *fail);
@@ -328,7 +379,16 @@ void pinmem_end_owned(struct pinmem_file *file);
 /*
  * pinmem_query.c
  */
-int pinmem_query(struct pinmem_file *file, struct pinmem_ioc_query *arg);
+int pinmem_query(struct pinmem_file *file, const struct pinmem_pin *pin,
+		 struct pinmem_ioc_query *arg);
+
+/*
+ * pinmem_data.c
+ */
+int pinmem_data(const struct pinmem_pin *pin, struct pinmem_ioc_data *arg,
+		bool write);
+int pinmem_extents(const struct pinmem_pin *pin,
+		   struct pinmem_ioc_extents *arg);
 
 /*
  * pinmem_ioctl.c

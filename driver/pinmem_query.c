@@ -34,16 +34,6 @@ struct asker {
 	unsigned long told;		/* up to this address */
 };
 
-static unsigned long range_start(const struct pinmem_ioc_range *range)
-{
-	return range->addr & PAGE_MASK;
-}
-
-static unsigned long range_end(const struct pinmem_ioc_range *range)
-{
-	return PAGE_ALIGN(range->addr + range->len);
-}
-
 static struct cursor *cursor_of(struct asker *a, const struct pinmem_pin *pin)
 {
 	struct cursor *c;
@@ -59,27 +49,16 @@ static struct cursor *cursor_of(struct asker *a, const struct pinmem_pin *pin)
 	return c;
 }
 
-/* Goes to the run that holds page number @page of the pin. */
-static void cursor_seek(struct cursor *c, const struct pinmem_pin *pin,
-			unsigned long page)
-{
-	if (page < c->it.first)
-		pinmem_runs_first(&c->it, &pin->runs);
-	while (page >= c->it.first + c->it.run.pages)
-		if (!pinmem_runs_next(&c->it))
-			break;
-}
-
 /*
  * Whether a range of a pin, which begins with page number @first of it, holds
  * page @pfn for @addr.  Cuts *pages to those for which the answer is the same.
  */
-static bool range_holds(struct cursor *c, const struct pinmem_pin *pin,
+static bool range_holds(struct cursor *c,
 			const struct pinmem_ioc_range *range,
 			unsigned long first, unsigned long addr,
 			unsigned long pfn, unsigned long *pages)
 {
-	unsigned long start = range_start(range), end = range_end(range);
+	unsigned long start = pinmem_range_start(range), end = pinmem_range_end(range);
 	unsigned long page, in_run;
 
 	if (addr >= end)
@@ -90,15 +69,10 @@ static bool range_holds(struct cursor *c, const struct pinmem_pin *pin,
 	}
 	*pages = min(*pages, (end - addr) >> PAGE_SHIFT);
 	page = first + ((addr - start) >> PAGE_SHIFT);
-	cursor_seek(c, pin, page);
+	pinmem_runs_seek(&c->it, page);
 	in_run = page - c->it.first;
 	*pages = min(*pages, c->it.run.pages - in_run);
 	return c->it.run.pfn + in_run == pfn;
-}
-
-static unsigned long range_pages(const struct pinmem_ioc_range *range)
-{
-	return (range_end(range) - range_start(range)) >> PAGE_SHIFT;
 }
 
 /*
@@ -110,21 +84,23 @@ static bool pin_holds(struct asker *a, const struct pinmem_pin *pin,
 		      unsigned long *pages)
 {
 	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
+	bool ordered = pin->flags & PINMEM_PIN_ORDERED;
 	struct cursor *c = cursor_of(a, pin);
 	bool holds = false;
 
-	if (!pin->ordered || (c->range && addr < range_end(&range[c->range - 1]))) {
+	if (!ordered ||
+	    (c->range && addr < pinmem_range_end(&range[c->range - 1]))) {
 		c->range = 0;
 		c->first = 0;
 	}
 	while (c->range < pin->nr_ranges) {
-		if (addr < range_end(&range[c->range])) {
-			holds |= range_holds(c, pin, &range[c->range], c->first,
+		if (addr < pinmem_range_end(&range[c->range])) {
+			holds |= range_holds(c, &range[c->range], c->first,
 					     addr, pfn, pages);
-			if (pin->ordered)
+			if (ordered)
 				break;
 		}
-		c->first += range_pages(&range[c->range++]);
+		c->first += pinmem_range_pages(&range[c->range++]);
 	}
 	return holds;
 }
@@ -302,33 +278,30 @@ static int check_args(const struct pinmem_ioc_query *arg)
 	return arg->run_size > PAGE_SIZE ? -E2BIG : 0;
 }
 
-static struct mm_struct *whose(struct asker *a, struct pinmem_pin **pin)
+static struct mm_struct *whose(const struct pinmem_ioc_query *arg,
+			       const struct pinmem_pin *pin)
 {
-	struct pinmem_ioc_query *arg = a->arg;
 	struct mm_struct *mm;
 	u32 why;
 
 	if (arg->flags & PINMEM_QUERY_REMOTE)
 		return pinmem_target_get(arg->mem_fd, false, &why);
-	if (arg->flags & PINMEM_QUERY_HANDLE) {
-		*pin = pinmem_pin_lookup(arg->handle);
-		if (!*pin || !pinmem_pin_may(*pin, a->file))
-			return ERR_PTR(-ENOENT);
-		mm = (*pin)->pm->mn.mm;
+	if (pin) {
+		mm = pin->pm->mn.mm;
 		return mmget_not_zero(mm) ? mm : ERR_PTR(-ESRCH);
 	}
 	mmget(current->mm);
 	return current->mm;
 }
 
-int pinmem_query(struct pinmem_file *file, struct pinmem_ioc_query *arg)
+/* QUERY; of @pin, if it is not NULL. */
+int pinmem_query(struct pinmem_file *file, const struct pinmem_pin *pin,
+		 struct pinmem_ioc_query *arg)
 {
-	struct pinmem_pin *pin = NULL;
 	struct mm_struct *mm;
 	struct asker *a;
 	int err;
 
-	arg->out_next = arg->start;
 	err = check_args(arg);
 	if (err)
 		return err;
@@ -341,19 +314,17 @@ int pinmem_query(struct pinmem_file *file, struct pinmem_ioc_query *arg)
 	a->seen = (struct pinmem_seen *)__get_free_page(GFP_KERNEL);
 	if (!a->seen)
 		goto out_free;
-	mm = whose(a, &pin);
+	mm = whose(arg, pin);
 	err = PTR_ERR_OR_ZERO(mm);
 	if (err)
-		goto out_put;
+		goto out_free_seen;
 	a->pm = pinmem_mm_find(mm);
 	a->admin = a->pm && capable(CAP_SYS_ADMIN);
 	err = pin ? ask_pin(a, mm, pin) : ask_addresses(a, mm);
 	if (a->pm)
 		pinmem_mm_put(a->pm);
 	mmput_async(mm);
-out_put:
-	if (pin)
-		pinmem_pin_put(pin);
+out_free_seen:
 	free_page((unsigned long)a->seen);
 out_free:
 	kfree(a);

@@ -254,3 +254,13 @@ bool pinmem_runs_next(struct pinmem_runs_iter *it)
 	iter_load(it);
 	return true;
 }
+
+/* Goes to the run that holds page number @page, which there has to be. */
+void pinmem_runs_seek(struct pinmem_runs_iter *it, unsigned long page)
+{
+	if (page < it->first)
+		pinmem_runs_first(it, it->runs);
+	while (page >= it->first + it->run.pages)
+		if (!pinmem_runs_next(it))
+			break;
+}

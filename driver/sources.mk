@@ -7,12 +7,14 @@ driver_c = \
 	pinmem_main.c \
 	pinmem_ioctl.c \
 	pinmem_query.c \
+	pinmem_data.c \
 	pinmem_life.c \
 	pinmem_target.c \
 	pinmem_account.c \
 	pinmem_gup.c \
 	pinmem_walk.c \
 	pinmem_runs.c \
+	pinmem_lease.c \
 	pinmem_pin.c \
 	pinmem_mm.c \
 	pinmem_genl.c

@@ -116,3 +116,9 @@ pinmem_features_get_bytes(const struct pinmem_features *features)
 {
 	return features->reply.out_bytes;
 }
+
+PINMEM_API uint64_t
+pinmem_features_get_short_lease_ns(const struct pinmem_features *features)
+{
+	return features->reply.out_short_lease_ns;
+}

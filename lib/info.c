@@ -37,13 +37,17 @@ int pinmem_info_accept(struct pinmem_info *info, uint32_t have, uint32_t room,
 		return -EPROTO;
 	if (have > 0 && reply->out_ranges != info->nr_ranges)
 		return -EPROTO;
+	if (reply->handle && reply->out_handle != reply->handle)
+		return -EPROTO;
 	if (reply->out_owner_pid < 0 || reply->out_target_pid < 0)
 		return -EPROTO;
 	if (accept_ranges(info->ranges + have, got))
 		return -EPROTO;
+	info->handle = reply->out_handle;
 	info->bytes = reply->out_bytes;
 	info->runs = reply->out_runs;
 	info->age_ns = reply->out_age_ns;
+	info->left_ns = reply->out_left_ns;
 	info->flags = reply->out_flags;
 	info->info_flags = reply->out_info_flags;
 	info->state = reply->out_state;
@@ -199,6 +203,11 @@ PINMEM_API uint64_t pinmem_info_get_runs(const struct pinmem_info *info)
 PINMEM_API uint64_t pinmem_info_get_age_ns(const struct pinmem_info *info)
 {
 	return info->age_ns;
+}
+
+PINMEM_API uint64_t pinmem_info_get_left_ns(const struct pinmem_info *info)
+{
+	return info->left_ns;
 }
 
 PINMEM_API bool pinmem_info_get_as_mapped(const struct pinmem_info *info)

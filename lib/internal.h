@@ -39,6 +39,7 @@ struct pinmem_request {
 	size_t nr_ranges;
 	size_t room;
 	unsigned int flags;
+	uint64_t ttl_ns;
 	pid_t pid;			/* 0: see mem_fd */
 	int mem_fd;			/* -1: the caller's own memory */
 	struct pinmem_ioc_pin reply;
@@ -52,6 +53,7 @@ struct pinmem_info {
 	uint64_t bytes;
 	uint64_t runs;
 	uint64_t age_ns;
+	uint64_t left_ns;
 	uint32_t flags;
 	uint32_t info_flags;
 	uint32_t state;
@@ -89,6 +91,27 @@ struct pinmem_query {
 /* Takes an answer whose runs are in query->runs. */
 int pinmem_query_accept(struct pinmem_query *query,
 			const struct pinmem_ioc_query *reply);
+
+/* Takes how much of "len" bytes was copied. */
+int pinmem_data_accept(uint64_t len, const struct pinmem_ioc_data *reply);
+
+#define PINMEM_EXTENTS	256
+
+struct pinmem_extents {
+	const struct pinmem_ctx *ctx;
+	uint64_t handle;
+	uint64_t next;			/* where to go on asking */
+	bool finished;
+	uint64_t offset;		/* of the current one */
+	struct pinmem_ioc_extent current;
+	uint32_t at;			/* the extent after the current one */
+	uint32_t nr_extents;
+	struct pinmem_ioc_extent extents[PINMEM_EXTENTS];
+};
+
+/* Takes an answer whose extents are in extents->extents. */
+int pinmem_extents_accept(struct pinmem_extents *extents,
+			  const struct pinmem_ioc_extents *reply);
 
 struct pinmem_list {
 	struct pinmem_info *infos;

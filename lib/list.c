@@ -32,6 +32,7 @@ static const struct nla_policy policy[PINMEM_A_MAX + 1] = {
 	[PINMEM_A_AGE] = { .type = NLA_U64 },
 	[PINMEM_A_INSTANCE] = { .type = NLA_U64 },
 	[PINMEM_A_HIDDEN] = { .type = NLA_U32 },
+	[PINMEM_A_LEFT] = { .type = NLA_U64 },
 };
 
 static const int needed_of_pin[] = {
@@ -74,6 +75,7 @@ static struct pinmem_info info_from_attrs(struct nlattr **attrs)
 		.bytes = get_u64(attrs, PINMEM_A_BYTES),
 		.runs = get_u64(attrs, PINMEM_A_RUNS),
 		.age_ns = get_u64(attrs, PINMEM_A_AGE),
+		.left_ns = PINMEM_NO_END,
 		.flags = get_u32(attrs, PINMEM_A_FLAGS),
 		.info_flags = get_u32(attrs, PINMEM_A_INFO_FLAGS),
 		.state = get_u32(attrs, PINMEM_A_STATE),
@@ -84,6 +86,8 @@ static struct pinmem_info info_from_attrs(struct nlattr **attrs)
 		.nr_ranges = get_u32(attrs, PINMEM_A_RANGES),
 	};
 
+	if (attrs[PINMEM_A_LEFT])
+		info.left_ns = get_u64(attrs, PINMEM_A_LEFT);
 	get_comm(info.owner_comm, attrs[PINMEM_A_OWNER_COMM]);
 	get_comm(info.target_comm, attrs[PINMEM_A_TARGET_COMM]);
 	return info;

@@ -44,6 +44,9 @@ extern "C" {
  * and ask, but pinning gives -EXDEV.  Such a process opens its own.
  *
  * Pins made without PINMEM_KEEP end when the context is closed.
+ *
+ * A context can also be made of a handle file, which stands for one pin; see
+ * pinmem_open_handle() and pinmem_from_fd().
  */
 struct pinmem_ctx;
 
@@ -110,6 +113,9 @@ uint64_t pinmem_features_get_user_bytes(const struct pinmem_features *features);
 /** Limit of bytes of all such users together, and what is in use. */
 uint64_t pinmem_features_get_max_bytes(const struct pinmem_features *features);
 uint64_t pinmem_features_get_bytes(const struct pinmem_features *features);
+/** How long a pin without PINMEM_LONGTERM lasts at most; or PINMEM_NO_END. */
+uint64_t
+pinmem_features_get_short_lease_ns(const struct pinmem_features *features);
 
 /** @} */
 
@@ -130,14 +136,23 @@ enum pinmem_flags {
 	/** The holder will write to the pages. */
 	PINMEM_WRITE	= 1 << 0,
 	/** The pin lasts: nothing that may be held for more than moments
-	 *  should go without it.  Pages leave movable zones first. */
+	 *  should go without it.  Pages leave movable zones first.  Without it
+	 *  the pin ends after pinmem_features_get_short_lease_ns(). */
 	PINMEM_LONGTERM	= 1 << 1,
-	/** The pin outlives the context, until it is unpinned or its target
-	 *  exits or executes another program.  Needs PINMEM_LONGTERM. */
+	/** The pin outlives the context, until it is unpinned, its time is
+	 *  over, or its target exits or executes another program.  Needs
+	 *  PINMEM_LONGTERM, or an end by time. */
 	PINMEM_KEEP	= 1 << 2,
 	/** Use the kernel's slow path (pin_user_pages()). */
 	PINMEM_SLOW	= 1 << 3,
+	/** Take plain references (get_user_pages()) in place of pins.  They do
+	 *  not count as DMA-pinned, and their data cannot be read or written.
+	 *  Not with PINMEM_WRITE or PINMEM_LONGTERM. */
+	PINMEM_GET	= 1 << 5,
 };
+
+/** A time that does not end. */
+#define PINMEM_NO_END	UINT64_MAX
 
 /** Why a pin could not be made.  The list is open. */
 enum pinmem_reason {
@@ -167,6 +182,7 @@ enum pinmem_reason {
 	PINMEM_REASON_KEEP_SHORT	= 23,
 	PINMEM_REASON_READ_ONLY		= 24,
 	PINMEM_REASON_CHANGING		= 25,
+	PINMEM_REASON_TTL		= 26,	/**< limit, need: nanoseconds */
 };
 
 /**
@@ -201,6 +217,14 @@ void pinmem_request_clear_ranges(struct pinmem_request *req);
 
 /** Set the combination of enum pinmem_flags. */
 void pinmem_request_set_flags(struct pinmem_request *req, unsigned int flags);
+
+/**
+ * Set when the pin ends by itself: @p ttl_ns nanoseconds after it was made, time
+ * in suspend included.  0, as in a new request: with PINMEM_LONGTERM it does
+ * not, without after pinmem_features_get_short_lease_ns().  There, to last
+ * longer, or PINMEM_NO_END, needs CAP_SYS_ADMIN (PINMEM_REASON_TTL).
+ */
+void pinmem_request_set_ttl(struct pinmem_request *req, uint64_t ttl_ns);
 
 /**
  * Pin memory of process @p pid, by opening its /proc/PID/mem when the request
@@ -258,6 +282,113 @@ int pinmem_pin_remote(struct pinmem_ctx *ctx, pid_t pid, uint64_t addr,
  */
 int pinmem_unpin(struct pinmem_ctx *ctx, uint64_t handle);
 
+/**
+ * Let a pin that was made with PINMEM_LONGTERM and a time to live end @p ttl_ns
+ * from now; PINMEM_NO_END: it does not end by time any more.
+ * @return 0, or -ENOENT: no such handle for you, or the pin ended; -EPERM: it
+ *	is not longterm, pin again; -EINVAL: it was made without a time to live,
+ *	or @p ttl_ns is 0.
+ */
+int pinmem_renew(struct pinmem_ctx *ctx, uint64_t handle, uint64_t ttl_ns);
+
+/** @} */
+
+/**
+ * @defgroup handle A pin as a file
+ * @{
+ *
+ * A handle file stands for one pin and owns it: the pin lives until the last
+ * of its files, the context that made it among them, is closed, or ends
+ * otherwise.  Whoever is given the file, over a socket, by inheritance or by
+ * systemd's file descriptor store, may use the pin, data included.
+ */
+
+/** Names, in a context of a handle file, the pin of that file. */
+#define PINMEM_OF_FILE	UINT64_C(0)
+
+/**
+ * Make a handle file (O_CLOEXEC) of a pin.  Only through the context that made
+ * the pin, in the process that opened that, or through one of a handle file.
+ * @param read_only	Its holder may ask, and read the data, not unpin, renew
+ *	or write; and make read-only handle files only.
+ * @param fd	Where to put the file descriptor; close it with close(2).
+ * @return 0, or -ENOENT: no such handle for you; -EPERM: this context may not,
+ *	or is read-only itself; -EMFILE and the like.
+ */
+int pinmem_open_handle(struct pinmem_ctx *ctx, uint64_t handle, bool read_only,
+		       int *fd);
+
+/**
+ * Make a context of a handle file.  It knows that one pin, as PINMEM_OF_FILE or
+ * by its handle, and everything but pinning works on it.
+ * @param fd	Stays the caller's: it is duplicated.  As long as one of both is
+ *	open the pin lives.
+ * @param ctx	Where to put the context; close it with pinmem_close().
+ * @return 0, or -ENOTTY: @p fd is no file of pinmem; -EBADF; -ENOMEM.
+ */
+int pinmem_from_fd(int fd, struct pinmem_ctx **ctx);
+
+/** @} */
+
+/**
+ * @defgroup data What a pin holds
+ * @{
+ *
+ * The pinned pages themselves, whatever the addresses show now: also after the
+ * owner has unmapped them.  Only through the context that made the pin, used by
+ * the process that opened that, or one of a handle file; else -EPERM.  An
+ * offset counts the bytes of the pin's ranges as they were given, one after
+ * the other.
+ */
+
+/**
+ * Read up to @p len bytes at @p offset of a pin.
+ * @return How many were read, which are fewer at the end of the pin, 0 there,
+ *	and where the rest failed, as the next call tells; or -ENOENT: no such
+ *	handle for you, or it ended; -EPERM; -EOPNOTSUPP: it was made with
+ *	PINMEM_GET; -EHWPOISON: the memory is broken; -EFAULT: @p data is bad.
+ */
+ssize_t pinmem_read(struct pinmem_ctx *ctx, uint64_t handle, uint64_t offset,
+		    void *data, size_t len);
+
+/**
+ * Write up to @p len bytes at @p offset of a pin.
+ * @return How many were written, as for pinmem_read(); or what that fails with;
+ *	-EACCES: it was made without PINMEM_WRITE; -EOPNOTSUPP also: the page is
+ *	of a file, not anonymous, of shmem or of hugetlbfs; -EPERM also: the
+ *	handle file is read-only.
+ */
+ssize_t pinmem_write(struct pinmem_ctx *ctx, uint64_t handle, uint64_t offset,
+		     const void *data, size_t len);
+
+/** Where a pin lies in physical memory.  The iterator fetches as it goes,
+ *  through the context, which has to stay open as long. */
+struct pinmem_extents;
+
+/**
+ * Ask where a pin lies.
+ * @param extents	Free with pinmem_extents_free().
+ */
+int pinmem_extents_new(struct pinmem_ctx *ctx, uint64_t handle,
+		       struct pinmem_extents **extents);
+void pinmem_extents_free(struct pinmem_extents *extents);
+
+/**
+ * Go to the next extent: physically contiguous memory, in the order of the
+ * pin's offsets.  Starts before the first.
+ * @return 1: the getters below tell of it; 0: that was all; or -EPERM: the
+ *	caller has no CAP_SYS_ADMIN in the initial user namespace, the kernel is
+ *	locked down, the pin is not longterm or has an end by time, or this
+ *	context may not; -ENOENT: no such handle for you, or it ended.
+ */
+int pinmem_extents_next(struct pinmem_extents *extents);
+
+/** The physical address. */
+uint64_t pinmem_extents_get_addr(const struct pinmem_extents *extents);
+uint64_t pinmem_extents_get_len(const struct pinmem_extents *extents);
+/** The offset into the pin of its first byte. */
+uint64_t pinmem_extents_get_offset(const struct pinmem_extents *extents);
+
 /** @} */
 
 /**
@@ -278,6 +409,7 @@ enum pinmem_ended {
 	PINMEM_ENDED_UNPIN	= 1,
 	PINMEM_ENDED_CLOSE	= 2,
 	PINMEM_ENDED_TARGET	= 3,
+	PINMEM_ENDED_TIME	= 4,
 };
 
 /** A word for an enum pinmem_ended, also for an unknown one.  Never NULL. */
@@ -314,6 +446,8 @@ uint64_t pinmem_info_get_bytes(const struct pinmem_info *info);
 /** Runs of physically contiguous pages that it is stored in. */
 uint64_t pinmem_info_get_runs(const struct pinmem_info *info);
 uint64_t pinmem_info_get_age_ns(const struct pinmem_info *info);
+/** Time until it ends by itself, 0 once it ended; PINMEM_NO_END: it does not. */
+uint64_t pinmem_info_get_left_ns(const struct pinmem_info *info);
 /** It holds pages of a private mapping that could not be written, as they were
  *  mapped when it was made. */
 bool pinmem_info_get_as_mapped(const struct pinmem_info *info);

@@ -59,6 +59,12 @@ PINMEM_API void pinmem_request_set_flags(struct pinmem_request *req,
 	req->flags = flags;
 }
 
+PINMEM_API void pinmem_request_set_ttl(struct pinmem_request *req,
+				       uint64_t ttl_ns)
+{
+	req->ttl_ns = ttl_ns;
+}
+
 PINMEM_API void pinmem_request_set_pid(struct pinmem_request *req, pid_t pid)
 {
 	req->pid = pid;
@@ -89,6 +95,7 @@ static int pin_by_mem_fd(struct pinmem_ctx *ctx, struct pinmem_request *req,
 		.nr_ranges = (uint32_t)req->nr_ranges,
 		.ranges = (uintptr_t)req->ranges,
 		.range_size = sizeof(*req->ranges),
+		.ttl_ns = req->ttl_ns,
 	};
 	if (mem_fd != -1) {
 		req->reply.flags |= PINMEM_PIN_REMOTE;
@@ -227,4 +234,16 @@ PINMEM_API int pinmem_unpin(struct pinmem_ctx *ctx, uint64_t handle)
 	};
 
 	return pinmem_ioctl(ctx, PINMEM_IOC_UNPIN, &arg);
+}
+
+PINMEM_API int pinmem_renew(struct pinmem_ctx *ctx, uint64_t handle,
+			    uint64_t ttl_ns)
+{
+	struct pinmem_ioc_renew arg = {
+		.size = sizeof(arg),
+		.handle = handle,
+		.ttl_ns = ttl_ns,
+	};
+
+	return pinmem_ioctl(ctx, PINMEM_IOC_RENEW, &arg);
 }

@@ -55,11 +55,13 @@ static const char *const reasons[] = {
 	[PINMEM_REASON_FAULT] =
 		"The kernel could not bring the page in: past the end of the file, a read error, or the like",
 	[PINMEM_REASON_KEEP_SHORT] =
-		"A pin that outlives its maker has to be a longterm one",
+		"A pin that outlives its maker has to be a longterm one, or end by time",
 	[PINMEM_REASON_READ_ONLY] =
 		"The device was not opened for writing",
 	[PINMEM_REASON_CHANGING] =
 		"The address space kept changing under the call",
+	[PINMEM_REASON_TTL] =
+		"A pin that is not longterm may not last as long",
 };
 
 static const char *const endings[] = {
@@ -67,6 +69,7 @@ static const char *const endings[] = {
 	[PINMEM_ENDED_UNPIN] = "unpin",
 	[PINMEM_ENDED_CLOSE] = "close",
 	[PINMEM_ENDED_TARGET] = "target",
+	[PINMEM_ENDED_TIME] = "time",
 };
 
 static const char *const page_states[] = {

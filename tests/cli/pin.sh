@@ -275,7 +275,7 @@ json_of_a_pin() {
 	run pinctl pin --pid "$VICTIM" anon map:nothing --json
 	done_well
 	err_is ''
-	json '.pin | (keys | sort) == ["bytes", "flags", "handle", "ranges", "target"]'
+	json '.pin | (keys | sort) == ["bytes", "flags", "handle", "left_ns", "ranges", "target"]'
 	json '.pin.handle | test("^0x[0-9a-f]+$")'
 	json ".pin.target == {pid: $VICTIM, comm: \"victim\"}"
 	json '.pin.flags == ["longterm", "keep"]'

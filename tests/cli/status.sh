@@ -32,9 +32,9 @@ a_table_is_shown() {
 	pin_as root "$(range_of anon)" "$(range_of shared)"
 	run pinctl status
 	done_well
-	out_like '^HANDLE  STATE +SIZE +RANGES +RUNS +FLAGS +AGE +OWNER +TARGET'
+	out_like '^HANDLE  STATE +SIZE +RANGES +RUNS +FLAGS +AGE +LEFT +OWNER +TARGET'
 	out_like "
- *$H  live +3 MiB +2 +[0-9]+  longterm,keep +[0-9]+s  pinctl \(gone\) +victim\[$VICTIM\]
+ *$H  live +3 MiB +2 +[0-9]+  longterm,keep +[0-9]+s +-  pinctl \(gone\) +victim\[$VICTIM\]
 1 pin, 3 MiB\$"
 	unpin_all
 }
@@ -46,7 +46,7 @@ json_is_shown() {
 	done_well
 	json '(keys | sort) == ["changed", "failed", "hidden", "instance", "pins", "total"]'
 	json '.pins[0] | (keys | sort) == ["age_ns", "as_mapped", "bytes", "ended", "flags", "handle",
-		"owner", "ranges", "runs", "state", "target"]'
+		"left_ns", "owner", "ranges", "runs", "state", "target"]'
 	json ".pins[0] | .handle == \"$(printf '0x%x' "$H")\" and .state == \"live\" and .ended == null"
 	json '.pins[0] | .bytes == 2097152 and .ranges == 1 and .runs >= 1 and .as_mapped == false'
 	json '.pins[0].age_ns | type == "number" and . > 0'

@@ -36,6 +36,7 @@ static const char *const whys[] = {
 	[PINMEM_WHY_KEEP_SHORT] = "keep-short",
 	[PINMEM_WHY_READ_ONLY] = "read-only",
 	[PINMEM_WHY_CHANGING] = "changing",
+	[PINMEM_WHY_TTL] = "ttl",
 };
 
 const char *ioc_why(uint32_t why)
@@ -79,6 +80,58 @@ int ioc_pin_range(int dev, const void *addr, size_t len, uint32_t flags,
 		  struct pinmem_ioc_pin *reply)
 {
 	return ioc_pin_remote(dev, -1, addr, len, flags, reply);
+}
+
+int ioc_pin_ttl(int dev, const void *addr, size_t len, uint32_t flags,
+		uint64_t ttl_ns, struct pinmem_ioc_pin *reply)
+{
+	struct pinmem_ioc_range range = ioc_range(addr, len);
+	struct pinmem_ioc_pin pin = ioc_pin_arg(&range, 1, flags);
+	int ret, error;
+
+	pin.ttl_ns = ttl_ns;
+	ret = ioc_pin(dev, &pin);
+	error = errno;
+	if (reply)
+		*reply = pin;
+	errno = error;
+	return ret;
+}
+
+static int copy_data(int dev, unsigned long command, uint64_t handle,
+		     uint64_t offset, uintptr_t data, size_t len,
+		     uint64_t *done)
+{
+	struct pinmem_ioc_data arg = {
+		.size = sizeof(arg),
+		.handle = handle,
+		.offset = offset,
+		.data = data,
+		.len = len,
+	};
+	int ret = ioctl(dev, command, &arg);
+
+	if (done)
+		*done = arg.out_len;
+	if (ret == 0 && arg.out_len != len && !done) {
+		errno = ENODATA;
+		return -1;
+	}
+	return ret;
+}
+
+int ioc_read(int dev, uint64_t handle, uint64_t offset, void *data, size_t len,
+	     uint64_t *done)
+{
+	return copy_data(dev, PINMEM_IOC_READ, handle, offset, (uintptr_t)data,
+			 len, done);
+}
+
+int ioc_write(int dev, uint64_t handle, uint64_t offset, const void *data,
+	      size_t len, uint64_t *done)
+{
+	return copy_data(dev, PINMEM_IOC_WRITE, handle, offset,
+			 (uintptr_t)data, len, done);
 }
 
 static void note_reply(const struct pinmem_ioc_pin *pin)

@@ -109,6 +109,60 @@ static inline int ioc_query(int dev, struct pinmem_ioc_query *query)
 	return ioctl(dev, PINMEM_IOC_QUERY, query);
 }
 
+/* Pins one range of the caller for a time. */
+int ioc_pin_ttl(int dev, const void *addr, size_t len, uint32_t flags,
+		uint64_t ttl_ns, struct pinmem_ioc_pin *reply);
+
+static inline int ioc_renew(int dev, uint64_t handle, uint64_t ttl_ns)
+{
+	struct pinmem_ioc_renew renew = {
+		.size = sizeof(renew),
+		.handle = handle,
+		.ttl_ns = ttl_ns,
+	};
+
+	return ioctl(dev, PINMEM_IOC_RENEW, &renew);
+}
+
+/* The new file, or -1. */
+static inline int ioc_handle_file(int dev, uint64_t handle, uint32_t flags)
+{
+	struct pinmem_ioc_open open = {
+		.size = sizeof(open),
+		.flags = flags,
+		.handle = handle,
+	};
+
+	return ioctl(dev, PINMEM_IOC_OPEN, &open) < 0 ? -1 : open.out_fd;
+}
+
+/* Like pread() and pwrite(), but all or an error; *done, if given, is how far. */
+int ioc_read(int dev, uint64_t handle, uint64_t offset, void *data, size_t len,
+	     uint64_t *done);
+int ioc_write(int dev, uint64_t handle, uint64_t offset, const void *data,
+	      size_t len, uint64_t *done);
+
+static inline struct pinmem_ioc_extents
+ioc_extents_arg(uint64_t handle, uint64_t start,
+		struct pinmem_ioc_extent *extents, uint32_t nr)
+{
+	struct pinmem_ioc_extents arg = {
+		.size = sizeof(arg),
+		.handle = handle,
+		.start = start,
+		.extents = (uintptr_t)extents,
+		.nr_extents = nr,
+		.extent_size = sizeof(*extents),
+	};
+
+	return arg;
+}
+
+static inline int ioc_extents(int dev, struct pinmem_ioc_extents *extents)
+{
+	return ioctl(dev, PINMEM_IOC_EXTENTS, extents);
+}
+
 /* Is the pin still known, and in which state?  0: not known. */
 static inline uint32_t ioc_state(int dev, uint64_t handle)
 {

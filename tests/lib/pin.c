@@ -141,8 +141,8 @@ TEST(each_reason_comes_with_its_errno)
 		      PINMEM_REASON_UNMAPPED);
 	check_refused(ctx, mm_map_special(), PAGE, PINMEM_LONGTERM, -EFAULT,
 		      PINMEM_REASON_SPECIAL);
-	check_refused(ctx, memory, PAGE, PINMEM_KEEP, -EINVAL,
-		      PINMEM_REASON_KEEP_SHORT);
+	check_refused(ctx, memory, PAGE, PINMEM_GET | PINMEM_WRITE, -EINVAL,
+		      PINMEM_REASON_NONE);
 	CHECK_OK(mprotect(memory, PAGE, PROT_READ));
 	check_refused(ctx, memory, PAGE, LASTING, -EACCES,
 		      PINMEM_REASON_ACCESS);

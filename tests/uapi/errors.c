@@ -379,15 +379,19 @@ TEST(an_array_that_cannot_be_read_is_a_fault_of_the_call)
 	check_unchanged(&before);
 }
 
-TEST(a_pin_that_nobody_owns_has_to_be_longterm)
+TEST(a_pin_that_nobody_owns_has_to_be_longterm_or_to_end_by_time)
 {
+	unsigned long long lease = ioc_param("short_lease_ms");
 	struct before before = remember();
 	char *memory = mm_map_touched(PAGE);
 
+	UNPIN(before.dev, PIN(before.dev, memory, PAGE, PINMEM_PIN_KEEP));
+	ioc_set_param("short_lease_ms", 0);
 	REFUSE(before.dev, memory, PAGE, PINMEM_PIN_KEEP, EINVAL,
 	       PINMEM_WHY_KEEP_SHORT, NULL);
 	REFUSE(before.dev, memory, PAGE, PINMEM_PIN_KEEP | WRITE, EINVAL,
 	       PINMEM_WHY_KEEP_SHORT, NULL);
+	ioc_set_param("short_lease_ms", lease);
 	check_unchanged(&before);
 }
 

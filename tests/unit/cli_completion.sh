@@ -26,7 +26,7 @@ offers() {
 	is "${COMPREPLY[*]}" "$words"
 }
 
-check "verbs" offers 'pin unpin status query help' pinctl ''
+check "verbs" offers 'pin unpin status query renew read write extents help' pinctl ''
 check "a part of a verb" offers 'pin' pinctl p
 check "verbs after --json" offers 'unpin' pinctl --json u
 check "verbs after help" offers 'status' pinctl help s
@@ -35,6 +35,9 @@ check "options of pin" offers '--longterm' pinctl pin --pid 1 --l
 check "options of unpin" offers '--all --all-users' pinctl unpin --a
 check "options of status" offers '--pid --json --help' pinctl status --
 check "options of query" offers '--runs' pinctl query --r
+check "options of read" offers '--hex --help' pinctl read --h
+check "options of renew" offers '--fd' pinctl renew --f
+check "handles of extents" offers '7' pinctl extents 7
 check "ranges of pin" offers 'heap stack anon all map:' pinctl pin --pid 1 ''
 check "ranges of query" offers 'anon all' pinctl query --pid 1 a
 check "handles of unpin" offers '7 12' pinctl unpin ''

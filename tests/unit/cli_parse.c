@@ -94,6 +94,37 @@ TEST(a_size_has_units_of_powers_of_1024)
 	CHECK_RET(parse_size("", &size, &why), -EINVAL);
 }
 
+TEST(a_time_has_a_unit_or_is_seconds)
+{
+	uint64_t ns;
+
+	CHECK_RET(parse_time("1", &ns, &why), 0);
+	CHECK_EQ(ns, 1000000000);
+	CHECK_RET(parse_time("250ms", &ns, &why), 0);
+	CHECK_EQ(ns, 250000000);
+	CHECK_RET(parse_time("90s", &ns, &why), 0);
+	CHECK_EQ(ns, 90000000000);
+	CHECK_RET(parse_time("2m", &ns, &why), 0);
+	CHECK_EQ(ns, 120000000000);
+	CHECK_RET(parse_time("3h", &ns, &why), 0);
+	CHECK_EQ(ns, 10800000000000);
+	CHECK_RET(parse_time("1d", &ns, &why), 0);
+	CHECK_EQ(ns, 86400000000000);
+	CHECK_RET(parse_time("none", &ns, &why), 0);
+	CHECK_EQ(ns, PINMEM_NO_END);
+	CHECK_RET(parse_time("9223372036s", &ns, &why), 0);
+	CHECK_RET(parse_time("9223372037s", &ns, &why), -ERANGE);
+	CHECK_RET(parse_time("99999999999999999999", &ns, &why), -ERANGE);
+	CHECK_RET(parse_time("0", &ns, &why), -EINVAL);
+	CHECK_RET(parse_time("0ms", &ns, &why), -EINVAL);
+	CHECK_RET(parse_time("1.5s", &ns, &why), -EINVAL);
+	CHECK_RET(parse_time("1 s", &ns, &why), -EINVAL);
+	CHECK_RET(parse_time("1w", &ns, &why), -EINVAL);
+	CHECK_RET(parse_time("s", &ns, &why), -EINVAL);
+	CHECK_RET(parse_time("-1s", &ns, &why), -EINVAL);
+	CHECK_RET(parse_time("", &ns, &why), -EINVAL);
+}
+
 TEST(a_range_of_addresses_is_hexadecimal_with_or_without_0x)
 {
 	is_range("10000-20000", 0x10000, 0x20000);

@@ -90,6 +90,12 @@ void pinmem_request_set_flags(struct pinmem_request *req, unsigned int flags)
 	flags_used = flags;
 }
 
+void pinmem_request_set_ttl(struct pinmem_request *req, uint64_t ttl_ns)
+{
+	(void)req;
+	CHECK_EQ(ttl_ns, 0);
+}
+
 void pinmem_request_set_mem_fd(struct pinmem_request *req, int mem_fd)
 {
 	(void)req;

@@ -63,7 +63,28 @@ check "a range without length" usage_error 'the length is 0' pin --pid 1 1000+0
 check "an empty map:" usage_error "'map:' is no RANGE" pin --pid 1 map:
 check "a bad word does a terminal no harm" usage_error "'\\033[31m' is no RANGE" pin --pid 1 $'\e[31m'
 check "short and longterm" usage_error 'exclude each other' pin --pid 1 heap --short --longterm --hold
-check "short without hold" usage_error '--short needs --hold' pin --pid 1 heap --short
+check "short without an end" usage_error 'must not be left behind' pin --pid 1 heap --short --ttl none
+check "get without an end" usage_error 'must not be left behind' pin --pid 1 heap --get --ttl none
+check "get and longterm" usage_error 'exclude each other' pin --pid 1 heap --get --longterm
+check "get and write" usage_error 'exclude each other' pin --pid 1 heap --get --write
+check "a bad time" usage_error "'9x' is no TIME" pin --pid 1 heap --ttl 9x
+check "no time" usage_error 'it is no time at all' pin --pid 1 heap --ttl 0s
+check "too long a time" usage_error 'the time is too long' pin --pid 1 heap --ttl 999999999999d
+check "a command and hold" usage_error 'a COMMAND excludes --hold' pin --pid 1 heap --hold -- true
+check "a command and json" usage_error 'a COMMAND excludes --hold and --json' pin --pid 1 heap --json -- true
+check "a command and no range" usage_error 'a RANGE is missing' pin --pid 1 -- heap
+check "renew what" usage_error 'name one HANDLE and the TIME' renew
+check "renew until when" usage_error 'name one HANDLE and the TIME' renew 7
+check "renew for no time" usage_error "'soon' is no TIME" renew 7 soon
+check "renew a bad handle" usage_error "'x' is no HANDLE" renew x 5s
+check "read what" usage_error 'name one HANDLE, the OFFSET and the LEN' read 7 0
+check "read from nowhere" usage_error "'x' is no OFFSET" read 7 x 1
+check "read no length" usage_error "'x' is no LEN" read 7 0 x
+check "read a bad file" usage_error "'x' is no number of an open file" read --fd x 7 0 1
+check "write what" usage_error 'name one HANDLE and the OFFSET' write 7
+check "write to nowhere" usage_error "'-' is no OFFSET" write 7 -
+check "extents of what" usage_error 'name one HANDLE' extents
+check "extents of a bad handle" usage_error "'heap' is no HANDLE" extents heap
 check "unpin what" usage_error 'name a HANDLE, --pid PID, or --all' unpin
 check "unpin a bad handle" usage_error "'7x' is no HANDLE" unpin 7x
 check "unpin handles and all" usage_error 'exclude each other' unpin 7 --all
@@ -78,7 +99,7 @@ check "query two handles" usage_error 'name one HANDLE' query 7 8
 check "query a bad range" usage_error "$GRAMMAR" query --pid 7 8
 check "help of no such verb" usage_error "'frob' is no verb" help frob
 
-for verb in pin unpin status query; do
+for verb in pin unpin status query renew read write extents; do
 	check "$verb --help teaches by examples" teaches 'Examples:' $verb --help
 	check "help $verb" teaches "Usage: pinctl $verb" help $verb
 	check "$verb --usage" teaches "Usage: pinctl $verb" $verb --usage

@@ -40,11 +40,13 @@ static int answer(unsigned long command, void *arg)
 	CHECK_EQ(info->range_size, sizeof(struct pinmem_ioc_range));
 	CHECK_EQ(info->out_nr_ranges, 0);
 	CHECK_EQ(info->out_age_ns, 0);
-	if (info->handle != pin.handle)
+	CHECK_EQ(info->out_handle, 0);
+	if (info->handle && info->handle != pin.handle)
 		return -ENOENT;
 	reply.out_nr_ranges = min(min(left, info->nr_ranges), per_call);
 	for (i = 0; i < reply.out_nr_ranges; i++)
 		ranges[i] = range_at(info->first_range + i);
+	reply.handle = info->handle;
 	*info = reply;
 	return 0;
 }
@@ -67,6 +69,8 @@ static void pin_with(uint32_t ranges)
 		.out_bytes = 5,
 		.out_runs = 6,
 		.out_age_ns = UINT64_MAX,
+		.out_left_ns = 8,
+		.out_handle = 7,
 	};
 }
 
@@ -104,9 +108,30 @@ TEST(the_facts_of_a_pin_are_handed_on)
 	CHECK_EQ(pinmem_info_get_bytes(info), 5);
 	CHECK_EQ(pinmem_info_get_runs(info), 6);
 	CHECK_EQ(pinmem_info_get_age_ns(info), UINT64_MAX);
+	CHECK_EQ(pinmem_info_get_left_ns(info), 8);
 	CHECK(pinmem_info_get_as_mapped(info));
 	check_ranges(info, 1);
 	pinmem_info_free(info);
+}
+
+TEST(the_pin_of_a_handle_file_is_told_by_its_handle)
+{
+	struct pinmem_info *info;
+
+	pin_with(1000);
+	CHECK_RET(pinmem_info_get(&ctx, PINMEM_OF_FILE, &info), 0);
+	CHECK_EQ(pinmem_info_get_handle(info), 7);
+	check_ranges(info, 1000);
+	pinmem_info_free(info);
+}
+
+TEST(the_facts_of_another_pin_are_refused)
+{
+	struct pinmem_info *info;
+
+	pin_with(1);
+	pin.out_handle = 8;
+	CHECK_RET(pinmem_info_get(&ctx, 7, &info), -EPROTO);
 }
 
 TEST(what_a_newer_driver_says_is_handed_on)

@@ -88,6 +88,7 @@ TEST(the_facts_of_a_pin_are_handed_on)
 	CHECK_RET(nla_put_string(msg, PINMEM_A_TARGET_COMM, "target"), 0);
 	CHECK_RET(nla_put_u64(msg, PINMEM_A_RUNS, 3), 0);
 	CHECK_RET(nla_put_u64(msg, PINMEM_A_AGE, 9), 0);
+	CHECK_RET(nla_put_u64(msg, PINMEM_A_LEFT, 11), 0);
 	CHECK_RET(take(list, msg), 0);
 	CHECK_RET(take(list, last()), 0);
 
@@ -106,6 +107,7 @@ TEST(the_facts_of_a_pin_are_handed_on)
 	CHECK_EQ(pinmem_info_get_bytes(info), UINT64_MAX);
 	CHECK_EQ(pinmem_info_get_runs(info), 3);
 	CHECK_EQ(pinmem_info_get_age_ns(info), 9);
+	CHECK_EQ(pinmem_info_get_left_ns(info), 11);
 	CHECK(pinmem_info_get_as_mapped(info));
 	CHECK_EQ(pinmem_info_get_nr_ranges(info), 4);
 	CHECK_RET(pinmem_info_get_range(info, 0, &addr, &len), -ENODATA);
@@ -145,6 +147,7 @@ TEST(a_pin_may_lack_what_can_be_unknown)
 	CHECK_EQ(pinmem_info_get_owner_pid(info), 0);
 	CHECK_STR(pinmem_info_get_owner_comm(info), "");
 	CHECK_STR(pinmem_info_get_target_comm(info), "");
+	CHECK_EQ(pinmem_info_get_left_ns(info), PINMEM_NO_END);
 	pinmem_list_free(list);
 }
 

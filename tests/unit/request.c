@@ -86,6 +86,7 @@ TEST(free_and_close_accept_null_and_keep_errno)
 	pinmem_info_free(NULL);
 	pinmem_query_free(NULL);
 	pinmem_list_free(NULL);
+	pinmem_extents_free(NULL);
 	pinmem_request_free(request_of_two());
 	CHECK_EQ(errno, EXDEV);
 }
@@ -129,6 +130,10 @@ TEST(a_request_of_the_own_memory_names_no_file)
 	CHECK_EQ(asked_ranges[0].len, PAGE);
 	CHECK_EQ(asked_ranges[1].addr, 0x5000);
 	CHECK_EQ(asked_ranges[1].len, 1);
+	CHECK_EQ(asked.ttl_ns, 0);
+	pinmem_request_set_ttl(req, PINMEM_NO_END);
+	CHECK_RET(pinmem_pin(&ctx, req, &handle), 0);
+	CHECK_EQ(asked.ttl_ns, PINMEM_TTL_NONE);
 	pinmem_request_free(req);
 }
 
@@ -421,6 +426,7 @@ TEST(features_are_handed_on)
 		.out_pins = 6,
 		.out_user_bytes = 7,
 		.out_bytes = 8,
+		.out_short_lease_ns = 9,
 	};
 	CHECK_RET(pinmem_features_get(&ctx, &features), 0);
 	CHECK_EQ(pinmem_features_get_abi(features), 1);
@@ -435,6 +441,7 @@ TEST(features_are_handed_on)
 	CHECK_EQ(pinmem_features_get_pins(features), 6);
 	CHECK_EQ(pinmem_features_get_user_bytes(features), 7);
 	CHECK_EQ(pinmem_features_get_bytes(features), 8);
+	CHECK_EQ(pinmem_features_get_short_lease_ns(features), 9);
 	pinmem_features_free(features);
 }
 

@@ -55,8 +55,11 @@
  *    overflow.
  *  - EHWPOISON: the memory is broken.
  *
- * A command that changes state (PIN, UNPIN) needs the device open for writing,
- * else EPERM.
+ * A command that changes state (PIN, UNPIN, RENEW, WRITE) needs the device open
+ * for writing, else EPERM.
+ *
+ * All commands but PIN also work on the file that %PINMEM_IOC_OPEN gives, for its
+ * one pin, which may be named by handle 0 there.
  */
 
 #define PINMEM_ABI_VERSION	1
@@ -67,6 +70,11 @@
 #define PINMEM_IOC_INFO		_IO(0xF9, 0x03)
 #define PINMEM_IOC_QUERY	_IO(0xF9, 0x04)
 #define PINMEM_IOC_FEATURES	_IO(0xF9, 0x05)
+#define PINMEM_IOC_RENEW	_IO(0xF9, 0x06)
+#define PINMEM_IOC_OPEN		_IO(0xF9, 0x07)
+#define PINMEM_IOC_READ		_IO(0xF9, 0x08)
+#define PINMEM_IOC_WRITE	_IO(0xF9, 0x09)
+#define PINMEM_IOC_EXTENTS	_IO(0xF9, 0x0A)
 
 /**
  * enum pinmem_why - Why a pin could not be made
@@ -107,10 +115,12 @@
  * @PINMEM_WHY_FAULT: The mapping is there and allows the access, but the
  *	kernel could not bring the page in: past the end of the file, a read
  *	error, or the like (EFAULT).
- * @PINMEM_WHY_KEEP_SHORT: %PINMEM_PIN_KEEP without %PINMEM_PIN_LONGTERM: a
- *	short pin that nobody owns would have no end (EINVAL).
+ * @PINMEM_WHY_KEEP_SHORT: %PINMEM_PIN_KEEP without %PINMEM_PIN_LONGTERM and
+ *	without a lease: a short pin that nobody owns would have no end (EINVAL).
  * @PINMEM_WHY_READ_ONLY: The device was not opened for writing (EPERM).
  * @PINMEM_WHY_CHANGING: The address space kept changing under the call (EBUSY).
+ * @PINMEM_WHY_TTL: A short pin may last out_limit nanoseconds; longer needs
+ *	CAP_SYS_ADMIN (EPERM).
  *
  * The list is open; a value is never renumbered.
  */
@@ -141,6 +151,7 @@ enum pinmem_why {
 	PINMEM_WHY_KEEP_SHORT		= 23,
 	PINMEM_WHY_READ_ONLY		= 24,
 	PINMEM_WHY_CHANGING		= 25,
+	PINMEM_WHY_TTL			= 26,
 };
 
 /**
@@ -161,10 +172,14 @@ struct pinmem_ioc_range {
  *	first (FOLL_LONGTERM).
  * @PINMEM_PIN_KEEP: The pin belongs to no file.  It lasts until it is unpinned
  *	or its target exits or runs another program, and keeps the module
- *	loaded.  Needs %PINMEM_PIN_LONGTERM.
+ *	loaded.  Needs %PINMEM_PIN_LONGTERM, or an end by time.
  * @PINMEM_PIN_SLOW: Use pin_user_pages() in place of pin_user_pages_fast().
  *	For another process there is the slow way only.
  * @PINMEM_PIN_REMOTE: Pin the memory of the process of @mem_fd.
+ * @PINMEM_PIN_GET: Take plain references (get_user_pages(), FOLL_GET) in place
+ *	of pins.  The pages do not count as DMA-pinned, and their data cannot be
+ *	read or written through the handle.  Not with %PINMEM_PIN_WRITE or
+ *	%PINMEM_PIN_LONGTERM.
  */
 enum pinmem_pin_flags {
 	PINMEM_PIN_WRITE	= 1 << 0,
@@ -172,7 +187,11 @@ enum pinmem_pin_flags {
 	PINMEM_PIN_KEEP		= 1 << 2,
 	PINMEM_PIN_SLOW		= 1 << 3,
 	PINMEM_PIN_REMOTE	= 1 << 4,
+	PINMEM_PIN_GET		= 1 << 5,
 };
+
+/* A time to live that does not end. */
+#define PINMEM_TTL_NONE		(~0ULL)
 
 /**
  * struct pinmem_ioc_pin - ioctl(PINMEM_IOC_PIN): pin memory
@@ -186,6 +205,9 @@ enum pinmem_pin_flags {
  *	and are then pinned and charged twice.
  * @range_size: sizeof(struct pinmem_ioc_range)
  * @__reserved: 0
+ * @ttl_ns: When it ends by itself, nanoseconds from now (CLOCK_BOOTTIME).  0: a
+ *	longterm pin does not, any other after the module's short_lease_ms.  For
+ *	such a pin longer, or %PINMEM_TTL_NONE, needs CAP_SYS_ADMIN.
  * @__reserved2: 0
  * @out_handle: The pin's name
  * @out_bytes: What is pinned and charged: the pages of all ranges
@@ -205,7 +227,8 @@ enum pinmem_pin_flags {
  * is it pinned as it is, and INFO says so (%PINMEM_INFO_AS_MAPPED).
  *
  * The pin ends at the first of: UNPIN; the last close of the device file that
- * made it (not with %PINMEM_PIN_KEEP); exit or execve() of the target.
+ * made it and of all that OPEN gave for it (not with %PINMEM_PIN_KEEP); its time
+ * is over; exit or execve() of the target.
  *
  * A caller without CAP_IPC_LOCK is charged against RLIMIT_MEMLOCK, in base
  * pages, in the same count that io_uring and others use.  The pages also show
@@ -222,7 +245,8 @@ struct pinmem_ioc_pin {
 	__aligned_u64 ranges;
 	__u32 range_size;
 	__u32 __reserved;
-	__aligned_u64 __reserved2[2];
+	__aligned_u64 ttl_ns;
+	__aligned_u64 __reserved2;
 	__aligned_u64 out_handle;
 	__aligned_u64 out_bytes;
 	__u32 out_why;
@@ -267,6 +291,7 @@ enum pinmem_state {
  * @PINMEM_END_UNPIN: UNPIN was called.
  * @PINMEM_END_CLOSE: The last file that owned it was closed.
  * @PINMEM_END_TARGET: The target exited or ran another program.
+ * @PINMEM_END_TIME: Its time was over.
  *
  * The list is open.
  */
@@ -275,6 +300,7 @@ enum pinmem_end {
 	PINMEM_END_UNPIN	= 1,
 	PINMEM_END_CLOSE	= 2,
 	PINMEM_END_TARGET	= 3,
+	PINMEM_END_TIME		= 4,
 };
 
 /**
@@ -316,6 +342,9 @@ enum pinmem_info_flags {
  * @out_bytes: What is pinned and charged; 0 once it ended
  * @out_runs: Runs of physically contiguous pages in which it is stored
  * @out_age_ns: Time since it was made, CLOCK_BOOTTIME
+ * @out_left_ns: Time until it ends by itself, 0 once it ended;
+ *	%PINMEM_TTL_NONE: it does not
+ * @out_handle: Its handle, also where it was asked for as 0
  *
  * A range is given back as it was given.
  */
@@ -341,6 +370,8 @@ struct pinmem_ioc_info {
 	__aligned_u64 out_bytes;
 	__aligned_u64 out_runs;
 	__aligned_u64 out_age_ns;
+	__aligned_u64 out_left_ns;
+	__aligned_u64 out_handle;
 };
 
 /**
@@ -469,6 +500,7 @@ enum pinmem_feature {
  * @out_pins: Of @out_max_pins the caller has in use
  * @out_user_bytes: Of @out_max_user_bytes the caller has in use
  * @out_bytes: Of @out_max_bytes is in use
+ * @out_short_lease_ns: How long a pin that is not longterm lasts at most
  *
  * "User" is here the owner of the outermost user namespace below the initial
  * one that the caller is in, so that subordinate uids have one limit together.
@@ -488,6 +520,123 @@ struct pinmem_ioc_features {
 	__aligned_u64 out_pins;
 	__aligned_u64 out_user_bytes;
 	__aligned_u64 out_bytes;
+	__aligned_u64 out_short_lease_ns;
+};
+
+/**
+ * struct pinmem_ioc_renew - ioctl(PINMEM_IOC_RENEW): let a pin live on
+ * @size: sizeof(struct pinmem_ioc_renew)
+ * @flags: 0
+ * @handle: A longterm pin that was made with a time to live
+ * @ttl_ns: From now on; not 0.  %PINMEM_TTL_NONE: it does not end by time.
+ *
+ * Who may is as for UNPIN.  A pin that is not longterm cannot be renewed (EPERM):
+ * pin again.  EINVAL if it was made without a time to live.  ENOENT also if it
+ * has ended.
+ */
+struct pinmem_ioc_renew {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 handle;
+	__aligned_u64 ttl_ns;
+};
+
+/**
+ * enum pinmem_open_flags - What the holder of a handle file may do
+ * @PINMEM_OPEN_READ_ONLY: Ask, and read the data, not unpin, renew or write.
+ */
+enum pinmem_open_flags {
+	PINMEM_OPEN_READ_ONLY	= 1 << 0,
+};
+
+/**
+ * struct pinmem_ioc_open - ioctl(PINMEM_IOC_OPEN): a pin as a file
+ * @size: sizeof(struct pinmem_ioc_open)
+ * @flags: Combination of enum pinmem_open_flags
+ * @handle: The pin
+ * @out_fd: A new file descriptor (O_CLOEXEC) that owns the pin too
+ * @out_flags: The flags it was made with
+ *
+ * Works through the file that made the pin, used by the process that opened it,
+ * and through a handle file; a read-only one gives read-only ones (else EPERM).
+ * Whoever is given the file may use it.  The pin lives until the last of its
+ * files is closed, or ends otherwise.
+ */
+struct pinmem_ioc_open {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 handle;
+	__s32 out_fd;
+	__u32 out_flags;
+};
+
+/**
+ * struct pinmem_ioc_data - ioctl(PINMEM_IOC_READ), ioctl(PINMEM_IOC_WRITE)
+ * @size: sizeof(struct pinmem_ioc_data)
+ * @flags: 0
+ * @handle: The pin
+ * @offset: Into the pin: counts the bytes of its ranges as they were given, one
+ *	after the other
+ * @data: Pointer to @len bytes of the caller
+ * @len: How many; is cut at the end of the pin
+ * @out_len: How many were copied, also when the rest failed
+ *
+ * Reads or writes the pinned pages themselves, whatever the addresses show now.
+ * Through the file that made the pin, used by the process that opened it, or
+ * through a handle file; else EPERM.  Not with %PINMEM_PIN_GET (EOPNOTSUPP).
+ * WRITE needs %PINMEM_PIN_WRITE (EACCES) and pages that are anonymous, of shmem
+ * or of hugetlbfs (EOPNOTSUPP).  EHWPOISON: the page is broken.
+ */
+struct pinmem_ioc_data {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 handle;
+	__aligned_u64 offset;
+	__aligned_u64 data;
+	__aligned_u64 len;
+	__aligned_u64 out_len;
+};
+
+/**
+ * struct pinmem_ioc_extent - Physically contiguous memory
+ * @addr: Physical address
+ * @len: Length
+ */
+struct pinmem_ioc_extent {
+	__aligned_u64 addr;
+	__aligned_u64 len;
+};
+
+/**
+ * struct pinmem_ioc_extents - ioctl(PINMEM_IOC_EXTENTS): where a pin lies
+ * @size: sizeof(struct pinmem_ioc_extents)
+ * @flags: 0
+ * @handle: The pin
+ * @start: Offset to begin with, as for READ
+ * @extents: Pointer to room for struct pinmem_ioc_extent
+ * @nr_extents: How many fit there, at least 1
+ * @extent_size: sizeof(struct pinmem_ioc_extent)
+ * @out_nr_extents: How many were written
+ * @out_flags: 0 so far
+ * @out_next: Offset to go on with; all is told when no extent was written
+ *
+ * The extents are those of the bytes of the ranges as they were given, in their
+ * order.  Needs CAP_SYS_ADMIN in the initial user namespace and a kernel that is
+ * not locked down, and access as for READ (EPERM).  Only of longterm pins that do
+ * not end by time: an address that hardware holds must not end behind its back
+ * (EPERM).
+ */
+struct pinmem_ioc_extents {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 handle;
+	__aligned_u64 start;
+	__aligned_u64 extents;
+	__u32 nr_extents;
+	__u32 extent_size;
+	__u32 out_nr_extents;
+	__u32 out_flags;
+	__aligned_u64 out_next;
 };
 
 /**
@@ -530,6 +679,8 @@ enum pinmem_cmd {
  * @PINMEM_A_AGE: u64, nanoseconds
  * @PINMEM_A_INSTANCE: u64, as &pinmem_ioc_features.out_instance
  * @PINMEM_A_HIDDEN: u32, how many pins of other users were not shown
+ * @PINMEM_A_LEFT: u64, nanoseconds until it ends by itself; not there if it does
+ *	not
  */
 enum pinmem_attr {
 	PINMEM_A_UNSPEC,
@@ -550,6 +701,7 @@ enum pinmem_attr {
 	PINMEM_A_AGE,
 	PINMEM_A_INSTANCE,
 	PINMEM_A_HIDDEN,
+	PINMEM_A_LEFT,
 	__PINMEM_A_MAX
 };
 

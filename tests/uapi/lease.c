@@ -1,0 +1,576 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+
+/* Pins that end by the clock. */
+
+#include "ioc.h"
+#include "mm.h"
+#include "proc.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define WRITE		PINMEM_PIN_WRITE
+#define LONGTERM	PINMEM_PIN_LONGTERM
+#define KEEP		PINMEM_PIN_KEEP
+#define SLOW		PINMEM_PIN_SLOW
+#define GET		PINMEM_PIN_GET
+
+#define MS		1000000ULL
+#define S		(1000 * MS)
+#define NONE		PINMEM_TTL_NONE
+#define DEFAULT_LEASE	60000
+
+static const uint32_t short_modes[] = {
+	0, WRITE, SLOW, SLOW | WRITE, GET, GET | SLOW,
+};
+
+#define SHORT_MODES	(sizeof(short_modes) / sizeof(short_modes[0]))
+
+static void set_lease(unsigned int ms)
+{
+	ioc_set_param("short_lease_ms", ms);
+}
+
+static uint64_t pin_for(int dev, const void *addr, uint32_t flags, uint64_t ttl)
+{
+	struct pinmem_ioc_pin pin;
+
+	CHECK_OK(ioc_pin_ttl(dev, addr, PAGE, flags, ttl, &pin));
+	return pin.out_handle;
+}
+
+static uint64_t left_of(int dev, uint64_t handle)
+{
+	struct pinmem_ioc_info info;
+
+	CHECK_OK(ioc_info(dev, handle, &info));
+	return info.out_left_ns;
+}
+
+static bool has_ended(int dev, uint64_t handle)
+{
+	return ioc_state(dev, handle) == PINMEM_STATE_ENDED;
+}
+
+static void check_ended_by_time(int dev, uint64_t handle)
+{
+	struct pinmem_ioc_info info;
+
+	CHECK_OK(ioc_info(dev, handle, &info));
+	CHECK_EQ(info.out_state, PINMEM_STATE_ENDED);
+	CHECK_EQ(info.out_end, PINMEM_END_TIME);
+	CHECK_EQ(info.out_left_ns, 0);
+	CHECK_EQ(info.out_bytes, 0);
+	CHECK_EQ(info.out_ranges, 1);
+}
+
+TEST(a_short_pin_ends_when_its_lease_is_over)
+{
+	int dev = ioc_device();
+	char *memory = mm_map_touched(PAGE);
+	long long before = mm_pins();
+	unsigned long start, took;
+	uint64_t handle;
+	size_t i;
+
+	set_lease(300);
+	for (i = 0; i < SHORT_MODES; i++) {
+		test_note("flags %#x", short_modes[i]);
+		start = test_now_ms();
+		handle = PIN(dev, memory, PAGE, short_modes[i]);
+		CHECK_EQ(mm_pins() - before, !(short_modes[i] & GET));
+		CHECK_LE(left_of(dev, handle), 300 * MS);
+		CHECK_WITHIN_MS(5000, has_ended(dev, handle));
+		took = test_now_ms() - start;
+		CHECK_GE(took, 300);
+		CHECK_WITHIN_MS(2000, mm_pins() == before);
+		check_ended_by_time(dev, handle);
+		CHECK_EQ(mm_status_kb(0, "VmPin:"), 0);
+		UNPIN(dev, handle);
+		CHECK_EQ(ioc_state(dev, handle), 0);
+	}
+}
+
+TEST(nothing_that_is_done_to_a_short_pin_makes_it_last)
+{
+	int dev = ioc_device();
+	uint64_t handle = 0;
+	char data[8];
+	int fd;
+
+	set_lease(300);
+	handle = PIN(dev, mm_map_touched(PAGE), PAGE, WRITE);
+	set_lease(DEFAULT_LEASE);
+	fd = ioc_handle_file(dev, handle, 0);
+	CHECK_OK(fd);
+	CHECK_ERRNO(ioc_renew(dev, handle, 1), EPERM);
+	CHECK_ERRNO(ioc_renew(dev, handle, 10 * S), EPERM);
+	CHECK_ERRNO(ioc_renew(fd, 0, NONE), EPERM);
+	CHECK_OK(ioc_read(fd, 0, 0, data, sizeof(data), NULL));
+	CHECK_WITHIN_MS(5000, has_ended(dev, handle));
+	check_ended_by_time(dev, handle);
+	check_ended_by_time(fd, 0);
+	CHECK_ERRNO(ioc_read(fd, 0, 0, data, sizeof(data), NULL), ENOENT);
+	CHECK_ERRNO(ioc_write(fd, 0, 0, data, sizeof(data), NULL), ENOENT);
+}
+
+TEST(the_lease_is_that_of_the_moment_the_pin_was_made)
+{
+	int dev = ioc_device();
+	char *memory = mm_map_touched(PAGE);
+	uint64_t handle;
+
+	set_lease(DEFAULT_LEASE);
+	handle = PIN(dev, memory, PAGE, 0);
+	set_lease(100);
+	test_sleep_ms(400);
+	CHECK_EQ(ioc_state(dev, handle), PINMEM_STATE_LIVE);
+	CHECK_GT(left_of(dev, handle), 30 * S);
+	set_lease(DEFAULT_LEASE);
+}
+
+TEST(a_longterm_pin_does_not_end_by_time)
+{
+	int dev = ioc_device();
+	uint64_t handle;
+
+	set_lease(100);
+	handle = PIN(dev, mm_map_touched(PAGE), PAGE, LONGTERM);
+	CHECK_EQ(left_of(dev, handle), NONE);
+	test_sleep_ms(400);
+	CHECK_EQ(ioc_state(dev, handle), PINMEM_STATE_LIVE);
+	CHECK_EQ(left_of(dev, handle), NONE);
+	CHECK_ERRNO(ioc_renew(dev, handle, S), EINVAL);
+	UNPIN(dev, handle);
+	set_lease(DEFAULT_LEASE);
+}
+
+TEST(features_tell_the_lease)
+{
+	struct pinmem_ioc_features features;
+	int dev = ioc_device();
+
+	set_lease(1234);
+	CHECK_OK(ioc_features(dev, &features));
+	CHECK_EQ(features.out_short_lease_ns, 1234 * MS);
+	set_lease(0);
+	CHECK_OK(ioc_features(dev, &features));
+	CHECK_EQ(features.out_short_lease_ns, NONE);
+	set_lease(DEFAULT_LEASE);
+	CHECK_OK(ioc_features(dev, &features));
+	CHECK_EQ(features.out_short_lease_ns, 60 * S);
+}
+
+TEST(without_a_lease_a_short_pin_lasts)
+{
+	int dev = ioc_device();
+	uint64_t handle;
+
+	set_lease(0);
+	handle = PIN(dev, mm_map_touched(PAGE), PAGE, 0);
+	set_lease(DEFAULT_LEASE);
+	CHECK_EQ(left_of(dev, handle), NONE);
+	CHECK_ERRNO(ioc_renew(dev, handle, S), EINVAL);
+}
+
+TEST(a_time_to_live_shortens_the_lease)
+{
+	int dev = ioc_device();
+	char *memory = mm_map_touched(PAGE);
+	unsigned long start;
+	uint64_t handle;
+
+	set_lease(DEFAULT_LEASE);
+	proc_become(USER_A);
+	dev = ioc_device();
+	start = test_now_ms();
+	handle = pin_for(dev, memory, WRITE, 200 * MS);
+	CHECK_WITHIN_MS(5000, has_ended(dev, handle));
+	CHECK_GE(test_now_ms() - start, 200);
+	check_ended_by_time(dev, handle);
+	handle = pin_for(dev, memory, 0, 60 * S);
+	CHECK_LE(left_of(dev, handle), 60 * S);
+	CHECK_GT(left_of(dev, handle), 30 * S);
+}
+
+static void refuse_ttl(int dev, void *memory, uint32_t flags, uint64_t ttl)
+{
+	struct pinmem_ioc_pin pin;
+
+	CHECK_ERRNO(ioc_pin_ttl(dev, memory, PAGE, flags, ttl, &pin), EPERM);
+	CHECK_EQ(pin.out_why, PINMEM_WHY_TTL);
+	CHECK_EQ(pin.out_limit, 60 * S);
+	CHECK_EQ(pin.out_need, ttl);
+	CHECK_EQ(pin.out_handle, 0);
+}
+
+TEST(to_last_longer_than_the_lease_needs_an_admin)
+{
+	char *memory = mm_map_touched(PAGE);
+	size_t i;
+	int dev;
+
+	set_lease(DEFAULT_LEASE);
+	proc_become(USER_A);
+	dev = ioc_device();
+	for (i = 0; i < SHORT_MODES; i++) {
+		refuse_ttl(dev, memory, short_modes[i], 60 * S + 1);
+		refuse_ttl(dev, memory, short_modes[i], 1ULL << 63);
+		refuse_ttl(dev, memory, short_modes[i], NONE);
+		refuse_ttl(dev, memory, short_modes[i] | KEEP, NONE);
+	}
+}
+
+TEST(an_admin_makes_a_short_pin_last)
+{
+	int dev = ioc_device();
+	char *memory = mm_map_touched(PAGE);
+	uint64_t longer, endless;
+
+	set_lease(100);
+	longer = pin_for(dev, memory, 0, 1000 * S);
+	endless = pin_for(dev, memory, WRITE, NONE);
+	test_sleep_ms(400);
+	CHECK_GT(left_of(dev, longer), 900 * S);
+	CHECK_EQ(left_of(dev, endless), NONE);
+	CHECK_EQ(ioc_state(dev, longer), PINMEM_STATE_LIVE);
+	CHECK_EQ(ioc_state(dev, endless), PINMEM_STATE_LIVE);
+	CHECK_ERRNO(ioc_renew(dev, longer, S), EPERM);
+	set_lease(DEFAULT_LEASE);
+}
+
+TEST(a_kept_pin_needs_an_end)
+{
+	int dev = ioc_device();
+	char *memory = mm_map_touched(PAGE);
+	struct pinmem_ioc_pin pin;
+	uint64_t handle;
+
+	set_lease(DEFAULT_LEASE);
+	CHECK_ERRNO(ioc_pin_ttl(dev, memory, PAGE, KEEP, NONE, &pin), EINVAL);
+	CHECK_EQ(pin.out_why, PINMEM_WHY_KEEP_SHORT);
+	set_lease(0);
+	CHECK_ERRNO(ioc_pin_ttl(dev, memory, PAGE, KEEP, 0, &pin), EINVAL);
+	CHECK_EQ(pin.out_why, PINMEM_WHY_KEEP_SHORT);
+	handle = pin_for(dev, memory, KEEP, 100 * S);
+	set_lease(DEFAULT_LEASE);
+	UNPIN(dev, handle);
+}
+
+TEST(a_kept_short_pin_vanishes)
+{
+	int dev = ioc_device();
+	char *memory = mm_map_touched(PAGE);
+	long long before = mm_pins();
+	uint64_t handle;
+
+	set_lease(300);
+	handle = PIN(dev, memory, PAGE, KEEP | WRITE);
+	set_lease(DEFAULT_LEASE);
+	close(dev);
+	dev = ioc_device();
+	CHECK_EQ(ioc_state(dev, handle), PINMEM_STATE_LIVE);
+	CHECK_EQ(mm_pins() - before, 1);
+	CHECK_WITHIN_MS(5000, ioc_state(dev, handle) == 0);
+	CHECK_WITHIN_MS(2000, mm_pins() == before);
+	CHECK_ERRNO(ioc_unpin(dev, handle), ENOENT);
+	CHECK_ERRNO(ioc_renew(dev, handle, S), ENOENT);
+}
+
+TEST(a_longterm_pin_lives_as_long_as_it_is_renewed)
+{
+	int dev = ioc_device(), i;
+	char *memory = mm_map_touched(PAGE);
+	long long before = mm_pins();
+	uint64_t handle = pin_for(dev, memory, LONGTERM, S);
+
+	for (i = 0; i < 4; i++) {
+		test_sleep_ms(500);
+		CHECK_OK(ioc_renew(dev, handle, S));
+		CHECK_LE(left_of(dev, handle), S);
+	}
+	CHECK_EQ(ioc_state(dev, handle), PINMEM_STATE_LIVE);
+	CHECK_EQ(mm_pins() - before, 1);
+	CHECK_WITHIN_MS(5000, has_ended(dev, handle));
+	CHECK_WITHIN_MS(2000, mm_pins() == before);
+	check_ended_by_time(dev, handle);
+	CHECK_ERRNO(ioc_renew(dev, handle, S), ENOENT);
+}
+
+TEST(to_renew_can_shorten_and_end_the_limit)
+{
+	int dev = ioc_device();
+	char *memory = mm_map_touched(PAGE);
+	uint64_t handle;
+
+	proc_become(USER_A);
+	dev = ioc_device();
+	handle = pin_for(dev, memory, LONGTERM | WRITE, 1000 * S);
+	CHECK_GT(left_of(dev, handle), 900 * S);
+	CHECK_OK(ioc_renew(dev, handle, NONE));
+	CHECK_EQ(left_of(dev, handle), NONE);
+	CHECK_OK(ioc_renew(dev, handle, 100 * S));
+	CHECK_LE(left_of(dev, handle), 100 * S);
+	CHECK_OK(ioc_renew(dev, handle, 200 * MS));
+	CHECK_WITHIN_MS(5000, has_ended(dev, handle));
+	check_ended_by_time(dev, handle);
+}
+
+TEST(a_bad_renewal_is_refused)
+{
+	int dev = ioc_device(), reader = ioc_open(O_RDONLY);
+	char *memory = mm_map_touched(PAGE);
+	uint64_t handle = pin_for(dev, memory, LONGTERM, 1000 * S);
+
+	CHECK_ERRNO(ioc_renew(dev, handle, 0), EINVAL);
+	CHECK_ERRNO(ioc_renew(reader, handle, S), EPERM);
+	CHECK_ERRNO(ioc_renew(dev, 0, S), ENOENT);
+	CHECK_ERRNO(ioc_renew(dev, handle + 1, S), ENOENT);
+	CHECK_GT(left_of(dev, handle), 900 * S);
+	UNPIN(dev, handle);
+	CHECK_ERRNO(ioc_renew(dev, handle, S), ENOENT);
+}
+
+static void renew_as_another(int sock, void *arg)
+{
+	(void)arg;
+	proc_become(USER_B);
+	CHECK_ERRNO(ioc_renew(ioc_device(), peer_hear(sock), S), ENOENT);
+}
+
+static void renew_as_the_same(int sock, void *arg)
+{
+	(void)arg;
+	CHECK_OK(ioc_renew(ioc_device(), peer_hear(sock), 2000 * S));
+}
+
+TEST(who_may_unpin_may_renew)
+{
+	struct peer other = peer_start(renew_as_another, NULL), same;
+	char *memory = mm_map_touched(PAGE);
+	uint64_t handle;
+	int dev;
+
+	proc_become(USER_A);
+	dev = ioc_device();
+	handle = pin_for(dev, memory, LONGTERM, 1000 * S);
+	peer_say(other.sock, handle);
+	peer_join(&other);
+	CHECK_LE(left_of(dev, handle), 1000 * S);
+	same = peer_start(renew_as_the_same, NULL);
+	peer_say(same.sock, handle);
+	peer_join(&same);
+	CHECK_GT(left_of(dev, handle), 1500 * S);
+}
+
+TEST(an_endless_number_is_no_end)
+{
+	int dev = ioc_device();
+	char *memory = mm_map_touched(PAGE);
+	uint64_t handle = pin_for(dev, memory, LONGTERM, NONE - 1);
+
+	CHECK_EQ(ioc_state(dev, handle), PINMEM_STATE_LIVE);
+	CHECK_GT(left_of(dev, handle) / 2, 1ULL << 61);
+	CHECK_OK(ioc_renew(dev, handle, 1ULL << 63));
+	CHECK_GT(left_of(dev, handle) / 2, 1ULL << 61);
+	CHECK_OK(ioc_renew(dev, handle, (1ULL << 63) - 1));
+	CHECK_EQ(ioc_state(dev, handle), PINMEM_STATE_LIVE);
+}
+
+TEST(every_pin_ends_at_its_own_time)
+{
+	enum { PINS = 200 };
+	int dev = ioc_device(), live = PINS;
+	char *memory = mm_map_touched(PINS * PAGE);
+	uint64_t handles[PINS], ttl[PINS];
+	unsigned long made[PINS];
+	bool ended[PINS] = { false };
+	size_t i;
+	long long before = mm_pins();
+
+	for (i = 0; i < PINS; i++) {
+		ttl[i] = 50 + i * 37 % 600;
+		made[i] = test_now_ms();
+		handles[i] = pin_for(dev, memory + i * PAGE,
+				     i % 2 ? LONGTERM : WRITE, ttl[i] * MS);
+	}
+	while (live > 0) {
+		CHECK_LT(test_now_ms() - made[PINS - 1], 10000);
+		for (i = 0; i < PINS; i++) {
+			if (ended[i] || !has_ended(dev, handles[i]))
+				continue;
+			CHECK_GE(test_now_ms() - made[i], ttl[i]);
+			ended[i] = true;
+			live--;
+		}
+		test_sleep_ms(5);
+	}
+	CHECK_WITHIN_MS(2000, mm_pins() == before);
+}
+
+TEST(unpin_close_and_the_end_of_the_time_do_not_meet_badly)
+{
+	char *memory = mm_map_touched(PAGE);
+	unsigned long end = test_now_ms() + 4000;
+	uint64_t handle;
+	int dev, i;
+
+	for (i = 0; test_now_ms() < end; i++) {
+		dev = ioc_device();
+		handle = pin_for(dev, memory, i % 2 ? LONGTERM : 0,
+				 1 + (uint64_t)i % 97 * 5000);
+		if (i % 3 == 0)
+			UNPIN(dev, handle);
+		else if (i % 3 == 1 && ioc_renew(dev, handle, 1000) < 0)
+			CHECK(errno == ENOENT || errno == EPERM);
+		close(dev);
+		dev = ioc_device();
+		handle = pin_for(dev, memory, KEEP, 1 + (uint64_t)i % 97 * 5000);
+		if (ioc_unpin(dev, handle) < 0)
+			CHECK_EQ(errno, ENOENT);
+		close(dev);
+	}
+	test_note("%d rounds", i);
+}
+
+static void have_memory(int sock, void *arg)
+{
+	(void)arg;
+	peer_say(sock, (uintptr_t)mm_map_touched(PAGE));
+	peer_hear(sock);
+}
+
+TEST(what_ended_before_its_time_has_none_left)
+{
+	struct peer peer = peer_start(have_memory, NULL);
+	void *memory = (void *)peer_hear(peer.sock);
+	int dev = ioc_device(), mem = proc_open(peer.pid, "mem", O_RDWR);
+	struct pinmem_ioc_range range = ioc_range(memory, PAGE);
+	struct pinmem_ioc_pin pin = ioc_pin_arg(&range, 1, LONGTERM);
+	struct pinmem_ioc_info info;
+
+	pin.flags |= PINMEM_PIN_REMOTE;
+	pin.mem_fd = mem;
+	pin.ttl_ns = 1000 * S;
+	CHECK_OK(ioc_pin(dev, &pin));
+	peer_kill(&peer);
+	CHECK_WITHIN_MS(5000, has_ended(dev, pin.out_handle));
+	CHECK_OK(ioc_info(dev, pin.out_handle, &info));
+	CHECK_EQ(info.out_end, PINMEM_END_TARGET);
+	CHECK_EQ(info.out_left_ns, 0);
+	CHECK_ERRNO(ioc_renew(dev, pin.out_handle, S), ENOENT);
+}
+
+/*
+ * A page of a disk whose lock is held for as long as the disk is so slow that
+ * writing the page never ends: discarding it waits for that, with the lock.
+ */
+struct slow_disk {
+	const char *path;
+	char limit[64];
+};
+
+#define CGROUP	"/sys/fs/cgroup/pinmem-lease"
+
+static void limit_disk(const struct slow_disk *disk, const char *rate)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s wbps=%s", disk->limit, rate);
+	mm_write_file(CGROUP "/io.max", text);
+}
+
+static void try_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		SKIP("%s: errno %d", path, errno);
+	close(fd);
+}
+
+static struct slow_disk slow_disk(void)
+{
+	struct slow_disk disk = { .path = mm_scratch_disk() };
+	struct stat st;
+
+	if (!disk.path)
+		SKIP("no scratch disk");
+	try_write("/sys/fs/cgroup/cgroup.subtree_control", "+io +memory");
+	if (mkdir(CGROUP, 0755) < 0 && errno != EEXIST)
+		SKIP("no cgroup: errno %d", errno);
+	CHECK_OK(stat(disk.path, &st));
+	snprintf(disk.limit, sizeof(disk.limit), "%u:%u", major(st.st_rdev),
+		 minor(st.st_rdev));
+	return disk;
+}
+
+static char *map_disk(const struct slow_disk *disk, int *fd)
+{
+	*fd = open(disk->path, O_RDWR | O_CLOEXEC);
+	CHECK_OK(*fd);
+	return mm_map_file(*fd, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+/* Makes the page dirty, writes it out, slowly, and discards it meanwhile. */
+static void discard(int sock, void *arg)
+{
+	uint64_t range[2] = { 0, PAGE };
+	char *page;
+	int fd;
+
+	try_write(CGROUP "/cgroup.procs", "0");
+	page = map_disk(arg, &fd);
+	page[0]++;
+	peer_say(sock, 0);
+	peer_hear(sock);
+	CHECK_OK(sync_file_range(fd, 0, (off_t)PAGE, SYNC_FILE_RANGE_WRITE));
+	peer_say(sock, 0);
+	CHECK_OK(ioctl(fd, BLKZEROOUT, range));
+}
+
+TEST_TIMEOUT(an_unpin_that_is_stuck_does_not_hold_up_another, 60)
+{
+	struct slow_disk disk = slow_disk();
+	struct peer peer = peer_start(discard, &disk);
+	char *memory = mm_map_touched(PAGE), *page;
+	int dev = ioc_device(), fd;
+	uint64_t stuck, next;
+	long long before;
+
+	peer_hear(peer.sock);
+	page = map_disk(&disk, &fd);
+	before = mm_pins();
+	stuck = pin_for(dev, page, WRITE, 1500 * MS);
+	limit_disk(&disk, "2");
+	peer_say(peer.sock, 0);
+	peer_hear(peer.sock);
+	proc_wait_blocked(peer.pid);
+	next = pin_for(dev, memory, WRITE, 1700 * MS);
+	CHECK_WITHIN_MS(6000, has_ended(dev, stuck) && has_ended(dev, next));
+	test_sleep_ms(200);
+	if (mm_pins() == before) {
+		limit_disk(&disk, "max");
+		peer_join(&peer);
+		SKIP("the page is not locked that long");
+	}
+	CHECK_EQ(mm_pins() - before, 1);
+	limit_disk(&disk, "max");
+	peer_join(&peer);
+	CHECK_WITHIN_MS(5000, mm_pins() == before);
+}
+
+TEST(the_lease_is_as_it_was)
+{
+	set_lease(DEFAULT_LEASE);
+	CHECK_EQ(ioc_param("short_lease_ms"), DEFAULT_LEASE);
+}
