@@ -63,7 +63,7 @@ rootfs_setup() {
 			"\$1/var/cache/apt" "\$1/var/lib/apt/lists" "\$1/usr/share/info"
 		cd "\$1"
 		find . -xdev -not -path './proc/*' -not -path './sys/*' -not -path './dev/*' -print0 |
-			sort -z | cpio --quiet -0 -o -H newc >&9
+			sort -z | cpio --quiet -0 -o -H newc >&3
 	SETUP
 }
 
@@ -74,12 +74,14 @@ make_rootfs() {
 	sources=$(mktemp)
 	debian_sources >"$sources"
 	chmod 644 "$sources"
+	# All others are closed, as mmdebstrap must find numbers below 10 for its own
+	# files: it hands them to a shell that knows no others.
 	# shellcheck disable=SC2046  # one word an option
 	mmdebstrap $(rootfs_mode) --variant=minbase --format=null --include="$include" \
 		--aptopt='APT::Install-Recommends "false"' \
 		--customize-hook="$(rootfs_setup)" \
 		bookworm /dev/null "$sources" \
-		9>"$into/rootfs.cpio" </dev/null >"$LOGS/rootfs.log" 2>&1
+		3>"$into/rootfs.cpio" 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- </dev/null >"$LOGS/rootfs.log" 2>&1
 	local status=$?
 	rm -f "$sources"
 	[ "$status" -eq 0 ] || tail -n 10 "$LOGS/rootfs.log" >&2
