@@ -29,7 +29,7 @@ static_assert(sizeof(struct dump) <= sizeof_field(struct netlink_callback, ctx))
 
 static int dump_start(struct netlink_callback *cb)
 {
-	struct socket *sock = cb->skb->sk->sk_socket;
+	struct socket *sock = NETLINK_CB(cb->skb).sk->sk_socket;
 	struct dump *dump = (struct dump *)cb->ctx;
 
 	dump->cred = get_cred(sock && sock->file ? sock->file->f_cred :
@@ -177,7 +177,6 @@ static struct genl_family pinmem_family __ro_after_init = {
 	.maxattr	= PINMEM_A_MAX,
 	.ops		= pinmem_ops,
 	.n_ops		= ARRAY_SIZE(pinmem_ops),
-	.resv_start_op	= PINMEM_CMD_PIN_GET + 1,
 };
 
 int pinmem_genl_init(void)
