@@ -30,6 +30,7 @@ try() {
 	if "$@"; then
 		pass "$what"
 	else
+		echo "FAILED: $what"
 		fail "$what"
 		return 1
 	fi
@@ -44,7 +45,7 @@ try_silent() {
 	if [ -z "$said" ]; then
 		pass "$what"
 	else
-		printf '%s\n' "$said"
+		printf '%s\n' "$said" "FAILED: $what"
 		fail "$what"
 		return 1
 	fi
@@ -64,7 +65,7 @@ stage() {
 		note "$STAGE: ok ($passed)"
 	else
 		note "$STAGE: $failed FAILED, $passed passed; the end of $LOGS/$STAGE.log:"
-		tail -n 20 "$LOGS/$STAGE.log" | sed 's/^/         /' >&2
+		grep -v '^== ' "$LOGS/$STAGE.log" | tail -n 20 | sed 's/^/         /' >&2
 	fi
 	[ "$failed" -eq 0 ]
 }

@@ -84,7 +84,7 @@ privileged_apt() {
 		# shellcheck disable=SC2024  # the log is ours, not root's
 		sudo DEBIAN_FRONTEND=noninteractive apt-get "$@" >"$LOGS/apt.log" 2>&1
 	else
-		die "$why. Not root and no sudo here: as root run" \
+		die "this needs root ($why), and there is no sudo here: as root run" \
 			"'apt-get $*' and start again"
 	fi
 }
