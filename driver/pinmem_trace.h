@@ -28,7 +28,7 @@ DECLARE_EVENT_CLASS(pinmem_pin_class,
 		__entry->pages = pin->pages;
 		__entry->runs = pin->runs.nr;
 		__entry->ranges = pin->nr_ranges;
-		__entry->flags = pin->flags;
+		__entry->flags = pin->flags & PINMEM_PIN_FLAGS;
 		__entry->target = pid_nr(pin->pm->target);
 		__entry->result = result;
 	),

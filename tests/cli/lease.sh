@@ -223,7 +223,8 @@ extents_are_those_of_pagemap() {
 	json '(keys | sort) == ["extents", "handle", "total"] and .total.bytes == 2097152'
 	json '.extents | length > 0 and ([.[].bytes] | add) == 2097152'
 	json '.extents[0] | (keys | sort) == ["address", "bytes", "offset"] and .offset == 0'
-	pfn=$(od -An -tu8 -j $(((16#${START[anon]} >> 12) * 8)) -N 8 "/proc/$VICTIM/pagemap")
+	pfn=$(dd if="/proc/$VICTIM/pagemap" bs=8 skip=$((16#${START[anon]} >> 12)) count=1 2>/dev/null |
+		od -An -tu8)
 	[ $(($(json_get '.extents[0].address'))) -eq $(((pfn & ((1 << 55) - 1)) * 4096)) ] || fail pagemap
 	pin -- pinctl extents 0
 	out_like '^ADDRESS +BYTES +OFFSET'
