@@ -8,7 +8,8 @@
  * is not enough, since no IPI is sent here for it; there the caller holds
  * mmap_lock for reading and has looked up a mapping that covers what is read,
  * and only tables of hugetlb mappings, which are shared, still need interrupts
- * off.  And for a query the PTEs under the lock of their table.
+ * off.  And a query reads entries that are no tables under their lock, but for
+ * those of shared hugetlb mappings.
  *
  * Nothing here faults, marks a page accessed, or takes a reference.
  */
@@ -34,6 +35,12 @@ static bool pmd_is_leaf(pmd_t pmd)
 {
 	return pmd_present(pmd) && pmd_leaf(pmd) && !pmd_devmap(pmd) &&
 	       !pinmem_pmd_special(pmd) && !pmd_protnone(pmd);
+}
+
+static bool pmd_is_table(pmd_t pmd)
+{
+	return !pmd_none(pmd) && pmd_present(pmd) && !pmd_leaf(pmd) &&
+	       !pmd_devmap(pmd);
 }
 
 static bool pud_is_leaf(pud_t pud)
@@ -350,6 +357,44 @@ static bool see_huge(struct query *q, unsigned long addr, unsigned long stop,
 	return see_page(q, addr, pages, page);
 }
 
+/* Whether tables may go although mmap_lock is held. */
+static bool has_shared_tables(struct vm_area_struct *vma)
+{
+	return is_vm_hugetlb_page(vma) && vma->vm_flags & VM_MAYSHARE;
+}
+
+static spinlock_t *entry_lock(struct vm_area_struct *vma, pmd_t *entryp,
+			      unsigned long size)
+{
+	if (size == PUD_SIZE)
+		return pud_lockptr(vma->vm_mm, (pud_t *)entryp);
+	if (is_vm_hugetlb_page(vma))
+		return huge_pte_lockptr(hstate_vma(vma), vma->vm_mm,
+					(pte_t *)entryp);
+	return pmd_lockptr(vma->vm_mm, entryp);
+}
+
+/*
+ * Looks at a PUD or PMD entry that is not a table, under its lock: who tries to
+ * move or to discard a huge page empties its entry for a moment, and fills it
+ * again when the page turns out to be pinned.
+ */
+static unsigned long see_entry(struct query *q, unsigned long addr,
+			       unsigned long stop, pmd_t *entryp,
+			       unsigned long size)
+{
+	spinlock_t *ptl = entry_lock(q->vma, entryp, size);
+	bool seen = false;
+	pmd_t entry;
+
+	spin_lock(ptl);
+	entry = READ_ONCE(*entryp);
+	if (!pmd_is_table(entry))
+		seen = see_huge(q, addr, stop, entry, size);
+	spin_unlock(ptl);
+	return seen ? stop : addr;
+}
+
 /*
  * Looks at what one entry of the page tables covers, from @addr and to @end at
  * most.  Returns how far it came: @addr if there is no room or the entry
@@ -358,9 +403,9 @@ static bool see_huge(struct query *q, unsigned long addr, unsigned long stop,
 static unsigned long query_step(struct query *q, unsigned long addr,
 				unsigned long end)
 {
+	bool shared = has_shared_tables(q->vma), room;
 	struct mm_struct *mm = q->vma->vm_mm;
-	unsigned long flags, stop;
-	bool room = true;
+	unsigned long size = PUD_SIZE, flags, stop;
 	pgd_t pgd, *pgdp;
 	p4d_t p4d, *p4dp;
 	pud_t pud, *pudp;
@@ -380,24 +425,25 @@ static unsigned long query_step(struct query *q, unsigned long addr,
 	stop = pud_addr_end(addr, end);
 	pudp = pud_offset_lockless(p4dp, p4d, addr);
 	pud = READ_ONCE(*pudp);
-	if (pud_none(pud))
+	if (pud_none(pud) && !is_vm_hugetlb_page(q->vma))
 		goto hole;
-	if (!pud_present(pud) || pud_leaf(pud) || pud_devmap(pud)) {
-		/* An entry is an entry: x86 and arm64 have one format. */
-		room = see_huge(q, addr, stop, __pmd(pud_val(pud)), PUD_SIZE);
-		goto out;
+	/* An entry is an entry: x86 and arm64 have one format. */
+	pmdp = (pmd_t *)pudp;
+	pmd = __pmd(pud_val(pud));
+	if (pmd_is_table(pmd)) {
+		size = PMD_SIZE;
+		stop = pmd_addr_end(addr, end);
+		pmdp = pmd_offset_lockless(pudp, pud, addr);
+		pmd = READ_ONCE(*pmdp);
 	}
-	stop = pmd_addr_end(addr, end);
-	pmdp = pmd_offset_lockless(pudp, pud, addr);
-	pmd = READ_ONCE(*pmdp);
-	if (pmd_none(pmd))
-		goto hole;
-	if (!pmd_present(pmd) || pmd_leaf(pmd) || pmd_devmap(pmd)) {
-		room = see_huge(q, addr, stop, pmd, PMD_SIZE);
+	if (shared && !pmd_is_table(pmd)) {
+		room = see_huge(q, addr, stop, pmd, size);
 		goto out;
 	}
 	local_irq_restore(flags);
-	return see_table(q, addr, stop, pmdp, pmd);
+	if (pmd_is_table(pmd))
+		return see_table(q, addr, stop, pmdp, pmd);
+	return see_entry(q, addr, stop, pmdp, size);
 hole:
 	room = see(q, addr, (stop - addr) >> PAGE_SHIFT, 0, q->absent, 0);
 out:
