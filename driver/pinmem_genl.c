@@ -173,7 +173,6 @@ static struct genl_family pinmem_family __ro_after_init = {
 	.maxattr	= PINMEM_A_MAX,
 	.ops		= pinmem_ops,
 	.n_ops		= ARRAY_SIZE(pinmem_ops),
-	.resv_start_op	= PINMEM_CMD_PIN_GET + 1,
 };
 
 int pinmem_genl_init(void)
