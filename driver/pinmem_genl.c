@@ -29,7 +29,7 @@ static_assert(sizeof(struct dump) <= sizeof_field(struct netlink_callback, ctx))
 
 static int dump_start(struct netlink_callback *cb)
 {
-	struct socket *sock = cb->skb->sk->sk_socket;
+	struct socket *sock = NETLINK_CB(cb->skb).sk->sk_socket;
 	struct dump *dump = (struct dump *)cb->ctx;
 
 	dump->cred = get_cred(sock && sock->file ? sock->file->f_cred :
