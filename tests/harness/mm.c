@@ -101,6 +101,24 @@ static void *map_aligned(size_t len, size_t align)
 	return addr + before;
 }
 
+/*
+ * Before 6.2 smaps leaves out huge pages that NUMA balancing has made to fault;
+ * reading from them undoes that.
+ */
+bool mm_is_all_huge(const void *addr, size_t len)
+{
+	size_t i;
+	int tries;
+
+	for (tries = 0; tries < 5; tries++) {
+		for (i = 0; i < len; i += HUGE)
+			mm_read((const char *)addr + i, PAGE);
+		if (mm_smaps_kb(addr, "AnonHugePages:") * 1024 == (long)len)
+			return true;
+	}
+	return false;
+}
+
 void *mm_map_thp(size_t len)
 {
 	void *addr = map_aligned(len, HUGE);
@@ -109,9 +127,9 @@ void *mm_map_thp(size_t len)
 	if (madvise(addr, len, MADV_HUGEPAGE) < 0)
 		SKIP("no transparent huge pages");
 	mm_touch(addr, len);
-	if (mm_smaps_kb(addr, "AnonHugePages:") * 1024 != (long)len)
+	if (!mm_is_all_huge(addr, len))
 		madvise(addr, len, MADV_COLLAPSE);
-	if (mm_smaps_kb(addr, "AnonHugePages:") * 1024 != (long)len)
+	if (!mm_is_all_huge(addr, len))
 		SKIP("transparent huge pages cannot be had");
 	return addr;
 }

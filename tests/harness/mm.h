@@ -33,6 +33,9 @@ void mm_read(const void *addr, size_t len);
 /* Anonymous memory whose pages are all huge (THP), aligned to them. */
 void *mm_map_thp(size_t len);
 
+/* Whether that is what a mapping of so many bytes consists of. */
+bool mm_is_all_huge(const void *addr, size_t len);
+
 /* hugetlb pages of this size, touched; makes as many as it needs. */
 void *mm_map_hugetlb(size_t len, size_t page);
 
