@@ -12,6 +12,15 @@ done
 TESTS_CMDLINE="panic=-1 oops=panic panic_on_warn=1 secretmem.enable=1 hugepagesz=1G hugepages=1 \
 systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 
+# All that is downloaded, before anything is built with it.
+fetch_all() {
+	local series
+	for series in "${KERNEL_SERIES[@]}"; do
+		kernel_dir "$series" >/dev/null || die "kernel $series could not be fetched ($LOGS/download.log)"
+	done
+	rootfs_cpio >/dev/null || die "the root file system could not be made ($LOGS/rootfs.log)"
+}
+
 # What went wrong when a VM did not come to its end.
 explain_end() {
 	local name=$1 status=$2
