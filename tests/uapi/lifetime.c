@@ -707,6 +707,37 @@ TEST(of_two_threads_that_unpin_a_handle_one_succeeds)
 	CHECK_EQ(mm_pins(), before);
 }
 
+/* A file is closed while its pins are unpinned through another one. */
+static void *close_each(void *arg)
+{
+	struct race *race = arg;
+	char *memory = mm_map_touched(PAGE);
+	int i, dev;
+
+	for (i = 1; i <= RACES; i++) {
+		dev = ioc_device();
+		atomic_store(&race->handle, PIN(dev, memory, PAGE, LONGTERM));
+		atomic_store(&race->turn, i);
+		close(dev);
+		while (atomic_load(&race->done) < i)
+			sched_yield();
+	}
+	return NULL;
+}
+
+TEST(a_close_and_an_unpin_at_once_end_a_pin_once)
+{
+	struct race race = { .turn = 0 };
+	long long before = mm_pins();
+	pthread_t threads[2];
+
+	CHECK_EQ(pthread_create(&threads[0], NULL, close_each, &race), 0);
+	CHECK_EQ(pthread_create(&threads[1], NULL, unpin_each, &race), 0);
+	CHECK_EQ(pthread_join(threads[0], NULL), 0);
+	CHECK_EQ(pthread_join(threads[1], NULL), 0);
+	CHECK_WITHIN_MS(SOON_MS, mm_pins() == before);
+}
+
 /*
  * So much that it takes a while to make and to end: the same pages, in very
  * many ranges.
@@ -1004,4 +1035,24 @@ static void unload_again_and_again(int sock, void *arg)
 TEST_TIMEOUT(the_module_comes_and_goes_as_its_users_end, MUCH_SECONDS)
 {
 	with_unloading(unload_again_and_again);
+}
+
+static void load_twice(int sock, void *arg)
+{
+	struct pinmem_ioc_features first, second;
+	int dev = ioc_device();
+
+	(void)sock;
+	(void)arg;
+	CHECK_OK(ioc_features(dev, &first));
+	close(dev);
+	CHECK_OK(unload());
+	load();
+	CHECK_OK(ioc_features(ioc_device(), &second));
+	CHECK_NE(second.out_instance, first.out_instance);
+}
+
+TEST(each_load_of_the_module_is_another_instance)
+{
+	with_unloading(load_twice);
 }
