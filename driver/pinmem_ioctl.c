@@ -400,7 +400,7 @@ static int run_features(struct call *call)
 	}
 
 static const struct row rows[] = {
-	ROW(PINMEM_IOC_PIN, struct pinmem_ioc_pin, out_need,
+	ROW(PINMEM_IOC_PIN, struct pinmem_ioc_pin, out_memlock_need,
 	    offsetof(struct pinmem_ioc_pin, out_handle), run_pin),
 	ROW(PINMEM_IOC_UNPIN, struct pinmem_ioc_unpin, handle,
 	    sizeof(struct pinmem_ioc_unpin), run_unpin),

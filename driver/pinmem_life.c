@@ -107,7 +107,7 @@ static int copy_ranges(struct pinmem_pin *pin, const struct pinmem_ioc_pin *arg,
 static int check_flags(const struct pinmem_ioc_pin *arg, struct pinmem_fail *f)
 {
 	if (arg->flags & ~PINMEM_PIN_FLAGS || arg->__reserved ||
-	    arg->__reserved2)
+	    arg->handle)
 		return -EOPNOTSUPP;
 	if (!(arg->flags & PINMEM_PIN_REMOTE) && arg->mem_fd)
 		return -EINVAL;

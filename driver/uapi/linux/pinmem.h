@@ -121,6 +121,10 @@
  * @PINMEM_WHY_CHANGING: The address space kept changing under the call (EBUSY).
  * @PINMEM_WHY_TTL: A short pin may last out_limit nanoseconds; longer needs
  *	CAP_SYS_ADMIN (EPERM).
+ * @PINMEM_WHY_ENDED: The pin that was to grow has ended (ENOENT).
+ * @PINMEM_WHY_GROWING: Another call makes the pin grow just now (EBUSY).
+ * @PINMEM_WHY_NOT_PAYER: Only who was charged for the pin may make it grow: the
+ *	same user, exempt from RLIMIT_MEMLOCK only if it was then (EPERM).
  *
  * The list is open; a value is never renumbered.
  */
@@ -152,6 +156,9 @@ enum pinmem_why {
 	PINMEM_WHY_READ_ONLY		= 24,
 	PINMEM_WHY_CHANGING		= 25,
 	PINMEM_WHY_TTL			= 26,
+	PINMEM_WHY_ENDED		= 27,
+	PINMEM_WHY_GROWING		= 28,
+	PINMEM_WHY_NOT_PAYER		= 29,
 };
 
 /**
@@ -180,6 +187,18 @@ struct pinmem_ioc_range {
  *	of pins.  The pages do not count as DMA-pinned, and their data cannot be
  *	read or written through the handle.  Not with %PINMEM_PIN_WRITE or
  *	%PINMEM_PIN_LONGTERM.
+ * @PINMEM_PIN_REVOCABLE: The pin ends by itself (%PINMEM_END_REVOKED) soon after
+ *	one of its addresses stops showing the page that was pinned there:
+ *	munmap(), mremap(), MADV_DONTNEED of anonymous memory, truncation, or a
+ *	write that put another page there.  It stays while the page is only on
+ *	the move, or is of a file and merely not mapped in.  Not with
+ *	%PINMEM_PIN_GET or %PINMEM_PIN_GROW.
+ * @PINMEM_PIN_GROW: More calls follow that make this pin grow, see @handle of
+ *	struct pinmem_ioc_pin.  Not with %PINMEM_PIN_KEEP, which is for the last
+ *	call, or %PINMEM_PIN_REVOCABLE.
+ * @PINMEM_PIN_DRY_RUN: Pin nothing, and say what pinning would meet: the call
+ *	returns what it would return, and the fields from @out_present on are
+ *	filled in.  Not with @handle.
  */
 enum pinmem_pin_flags {
 	PINMEM_PIN_WRITE	= 1 << 0,
@@ -188,6 +207,9 @@ enum pinmem_pin_flags {
 	PINMEM_PIN_SLOW		= 1 << 3,
 	PINMEM_PIN_REMOTE	= 1 << 4,
 	PINMEM_PIN_GET		= 1 << 5,
+	PINMEM_PIN_REVOCABLE	= 1 << 6,
+	PINMEM_PIN_GROW		= 1 << 7,
+	PINMEM_PIN_DRY_RUN	= 1 << 8,
 };
 
 /* A time to live that does not end. */
@@ -207,16 +229,26 @@ enum pinmem_pin_flags {
  * @__reserved: 0
  * @ttl_ns: When it ends by itself, nanoseconds from now (CLOCK_BOOTTIME).  0: a
  *	longterm pin does not, any other after the module's short_lease_ms.  For
- *	such a pin longer, or %PINMEM_TTL_NONE, needs CAP_SYS_ADMIN.
- * @__reserved2: 0
- * @out_handle: The pin's name
- * @out_bytes: What is pinned and charged: the pages of all ranges
+ *	such a pin longer, or %PINMEM_TTL_NONE, needs CAP_SYS_ADMIN.  0 if
+ *	@handle is not.
+ * @handle: 0: make a new pin.  Else the pin to append the ranges to.
+ * @out_handle: The pin's name; 0 of a dry run
+ * @out_bytes: What this call pinned and charged: the pages of all @ranges
  * @out_why: On failure the reason, an enum pinmem_why
  * @out_range: On failure the index of the range, if one is to blame
  * @out_addr: On failure the address in that range
  * @out_limit: For a limit: how much is allowed,
  * @out_use: how much of that is in use,
  * @out_need: and how much this call needs.
+ * @out_present: Of a dry run: bytes that are in memory and mapped in,
+ * @out_absent: bytes that would be faulted in,
+ * @out_movable: and of those present the bytes that would be moved first, as
+ *	they lie in a movable zone; an estimate, which leaves out CMA areas.
+ * @out_runs: Runs of physically contiguous pages, at least: what is absent is
+ *	counted as one wherever it is.
+ * @out_memlock_limit: RLIMIT_MEMLOCK of the caller,
+ * @out_memlock_use: how much of it is in use,
+ * @out_memlock_need: and how much would be charged to it, 0 with CAP_IPC_LOCK.
  *
  * All of it is pinned, or nothing.  A pin holds the pages that the addresses
  * show when it is made, for as long as the target does not unmap, remap,
@@ -236,6 +268,14 @@ enum pinmem_pin_flags {
  *
  * While a pin is held, fork() of the target copies every pinned private page
  * at once.
+ *
+ * A pin that was made with %PINMEM_PIN_GROW grows by further calls with its
+ * @handle, through the same file, by the same user, for the same target, with
+ * the same flags.  A call adds all of its ranges or none.  The first call without
+ * %PINMEM_PIN_GROW is the last (EINVAL after that); only it may have
+ * %PINMEM_PIN_KEEP.  A range that begins on the page boundary where the last one
+ * ends makes that one longer.  One call at a time (EBUSY).  If the pin ends
+ * meanwhile nothing is added (ENOENT, %PINMEM_WHY_ENDED; INFO says why).
  */
 struct pinmem_ioc_pin {
 	__u32 size;
@@ -246,7 +286,7 @@ struct pinmem_ioc_pin {
 	__u32 range_size;
 	__u32 __reserved;
 	__aligned_u64 ttl_ns;
-	__aligned_u64 __reserved2;
+	__aligned_u64 handle;
 	__aligned_u64 out_handle;
 	__aligned_u64 out_bytes;
 	__u32 out_why;
@@ -255,6 +295,13 @@ struct pinmem_ioc_pin {
 	__aligned_u64 out_limit;
 	__aligned_u64 out_use;
 	__aligned_u64 out_need;
+	__aligned_u64 out_present;
+	__aligned_u64 out_absent;
+	__aligned_u64 out_movable;
+	__aligned_u64 out_runs;
+	__aligned_u64 out_memlock_limit;
+	__aligned_u64 out_memlock_use;
+	__aligned_u64 out_memlock_need;
 };
 
 /**
@@ -292,6 +339,8 @@ enum pinmem_state {
  * @PINMEM_END_CLOSE: The last file that owned it was closed.
  * @PINMEM_END_TARGET: The target exited or ran another program.
  * @PINMEM_END_TIME: Its time was over.
+ * @PINMEM_END_REVOKED: An address of a %PINMEM_PIN_REVOCABLE pin does not show
+ *	the pinned page any more.
  *
  * The list is open.
  */
@@ -301,6 +350,7 @@ enum pinmem_end {
 	PINMEM_END_CLOSE	= 2,
 	PINMEM_END_TARGET	= 3,
 	PINMEM_END_TIME		= 4,
+	PINMEM_END_REVOKED	= 5,
 };
 
 /**
@@ -329,7 +379,8 @@ enum pinmem_info_flags {
  * @first_range: The range to begin with
  * @out_nr_ranges: How many were written to @ranges
  * @out_ranges: How many the pin has
- * @out_flags: enum pinmem_pin_flags it was made with
+ * @out_flags: enum pinmem_pin_flags it was made with; %PINMEM_PIN_GROW while it
+ *	may still grow
  * @out_info_flags: enum pinmem_info_flags
  * @out_state: enum pinmem_state
  * @out_end: enum pinmem_end
@@ -346,7 +397,7 @@ enum pinmem_info_flags {
  *	%PINMEM_TTL_NONE: it does not
  * @out_handle: Its handle, also where it was asked for as 0
  *
- * A range is given back as it was given.
+ * A range is given back as it was given, but for those that grew into one.
  */
 struct pinmem_ioc_info {
 	__u32 size;
@@ -622,9 +673,9 @@ struct pinmem_ioc_extent {
  *
  * The extents are those of the bytes of the ranges as they were given, in their
  * order.  Needs CAP_SYS_ADMIN in the initial user namespace and a kernel that is
- * not locked down, and access as for READ (EPERM).  Only of longterm pins that do
- * not end by time: an address that hardware holds must not end behind its back
- * (EPERM).
+ * not locked down, and access as for READ (EPERM).  Only of longterm pins that
+ * neither end by time nor are revocable: an address that hardware holds must not
+ * end behind its back (EPERM).
  */
 struct pinmem_ioc_extents {
 	__u32 size;
