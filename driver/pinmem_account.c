@@ -115,13 +115,14 @@ static bool over(unsigned long use, unsigned long need, unsigned long limit)
 
 /* The driver's own limits, and the pages of this user before the charge. */
 static int charge_user(struct pinmem_user *user, unsigned long pages,
-		       unsigned long *before, struct pinmem_fail *fail)
+		       unsigned long pins, unsigned long *before,
+		       struct pinmem_fail *fail)
 {
 	unsigned long user_max = READ_ONCE(max_user_bytes);
 	unsigned long all_max = READ_ONCE(max_bytes);
 	unsigned long pins_max = READ_ONCE(max_user_pins);
 
-	if (over(user->pins, 1, pins_max))
+	if (pins && over(user->pins, pins, pins_max))
 		return refuse(fail, PINMEM_WHY_LIMIT_PINS, pins_max, user->pins,
 			      1, -EDQUOT);
 	if (pages && over(user->pages, pages, user_max >> PAGE_SHIFT))
@@ -131,7 +132,7 @@ static int charge_user(struct pinmem_user *user, unsigned long pages,
 		return refuse_pages(fail, PINMEM_WHY_LIMIT_TOTAL, all_max,
 				    limited_pages, pages, -EDQUOT);
 	*before = user->pages;
-	user->pins++;
+	user->pins += pins;
 	user->pages += pages;
 	limited_pages += pages;
 	return 0;
@@ -187,12 +188,15 @@ static struct pinmem_user *user_get(kuid_t uid, struct pinmem_user **spare)
 }
 
 /*
- * Charges pin->pages to the caller and to @mm.  On failure nothing is charged.
+ * Charges pin->pages to the caller and to @mm, in the way of the pin that grows
+ * by it if there is one.  On failure nothing is charged.
  */
 int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 			  struct pinmem_fail *fail)
 {
-	bool exempt = capable(CAP_IPC_LOCK);
+	const struct pinmem_pin *base = pinmem_pin_base(pin);
+	bool exempt = base ? !(base->flags & PINMEM_PIN_CHARGED) :
+			     capable(CAP_IPC_LOCK);
 	unsigned long pages = exempt ? 0 : pin->pages;
 	struct pinmem_user *user, *spare;
 	unsigned long before;
@@ -203,12 +207,12 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 		return refuse(fail, PINMEM_WHY_NO_MEMORY, 0, 0, 0, -ENOMEM);
 	spin_lock(&account_lock);
 	user = user_get(user_of_caller(), &spare);
-	err = charge_user(user, pages, &before, fail);
+	err = charge_user(user, pages, base ? 0 : 1, &before, fail);
 	if (!err && !exempt) {
 		err = charge_memlock(pages, before, fail);
 		if (err) {
 			user_uncharge(user, pages);
-			user->pins--;
+			user->pins -= base ? 0 : 1;
 		}
 	}
 	if (err)
@@ -239,22 +243,32 @@ void pinmem_account_uncharge(struct pinmem_pin *pin, struct mm_struct *mm)
 	spin_unlock(&account_lock);
 }
 
-/* Gives back the pin's place among the pins of its user. */
+/* Gives back the pin's place among the pins of its user, if it has one. */
 void pinmem_account_forget(struct pinmem_pin *pin)
 {
+	if (pinmem_pin_base(pin))
+		return;
 	spin_lock(&account_lock);
 	pin->account->pins--;
 	user_free_if_idle(pin->account);
 	spin_unlock(&account_lock);
 }
 
-/* Refuses more ranges than one pin may have. */
-int pinmem_account_ranges(u32 nr, struct pinmem_fail *fail)
+/* Whether the caller is who the pin was charged to, and in the same way. */
+bool pinmem_account_is_payer(const struct pinmem_pin *pin)
+{
+	return pin->cred->user == current_user() &&
+	       uid_eq(pin->account->uid, user_of_caller()) &&
+	       (pin->flags & PINMEM_PIN_CHARGED || capable(CAP_IPC_LOCK));
+}
+
+/* Refuses more ranges than one pin may have, which has @use. */
+int pinmem_account_ranges(u32 use, u32 nr, struct pinmem_fail *fail)
 {
 	unsigned long limit = min(READ_ONCE(max_ranges), RANGES_MOST);
 
-	if (nr > limit)
-		return refuse(fail, PINMEM_WHY_LIMIT_RANGES, limit, 0, nr,
+	if (over(use, nr, limit))
+		return refuse(fail, PINMEM_WHY_LIMIT_RANGES, limit, use, nr,
 			      -EDQUOT);
 	return 0;
 }

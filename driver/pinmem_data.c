@@ -30,11 +30,12 @@ struct place {
 /* Goes to an offset of the pin; false: there is nothing. */
 static bool place_find(struct place *p, const struct pinmem_pin *pin, u64 offset)
 {
-	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
+	const struct pinmem_ioc_range *range;
+	u32 nr = pinmem_pin_ranges(pin, &range);
 
 	memset(p, 0, sizeof(*p));
 	p->pin = pin;
-	for (; p->range < pin->nr_ranges; p->range++) {
+	for (; p->range < nr; p->range++) {
 		if (offset < range[p->range].len) {
 			p->offset = offset;
 			return true;
@@ -48,15 +49,24 @@ static bool place_find(struct place *p, const struct pinmem_pin *pin, u64 offset
 /* Goes on by @len, which ends in the range or with it; false: that was all. */
 static bool place_advance(struct place *p, u64 len)
 {
-	const struct pinmem_ioc_range *range =
-		&pinmem_pin_ranges(p->pin)[p->range];
+	const struct pinmem_ioc_range *range;
+	u32 nr = pinmem_pin_ranges(p->pin, &range);
 
+	range += p->range;
 	p->offset += len;
 	if (p->offset < range->len)
 		return true;
 	p->first += pinmem_range_pages(range);
 	p->offset = 0;
-	return ++p->range < p->pin->nr_ranges;
+	return ++p->range < nr;
+}
+
+static const struct pinmem_ioc_range *place_range(const struct place *p)
+{
+	const struct pinmem_ioc_range *range;
+
+	pinmem_pin_ranges(p->pin, &range);
+	return range + p->range;
 }
 
 /* Goes on to the run that holds this page; false: not there yet, go on later. */
@@ -81,8 +91,7 @@ static bool place_seek(struct place *p, unsigned long page)
  */
 static int place_phys(struct place *p, u64 *phys, u64 *len)
 {
-	const struct pinmem_ioc_range *range =
-		&pinmem_pin_ranges(p->pin)[p->range];
+	const struct pinmem_ioc_range *range = place_range(p);
 	u64 addr = range->addr + p->offset;
 	unsigned long page, in_run;
 
@@ -165,8 +174,7 @@ static long copy_here(struct place *p, void *bounce, u64 left, bool write)
 /* How much can be copied in one go: to the end of the page, or of the range. */
 static u64 piece(const struct place *p, u64 left)
 {
-	const struct pinmem_ioc_range *range =
-		&pinmem_pin_ranges(p->pin)[p->range];
+	const struct pinmem_ioc_range *range = place_range(p);
 
 	return min3(left, range->len - p->offset,
 		    (u64)PAGE_SIZE - offset_in_page(range->addr + p->offset));

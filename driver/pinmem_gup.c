@@ -544,6 +544,22 @@ static int gup_locked(struct pinmem_gup *g, unsigned long addr,
 	return 0;
 }
 
+static int start_runs(struct pinmem_gup *g, struct pinmem_pin *pin)
+{
+	const struct pinmem_pin *base = pinmem_pin_base(pin);
+	unsigned long fill = 0;
+	int err;
+
+	if (!base && !(pin->flags & PINMEM_PIN_GROW)) {
+		pinmem_runs_start(&g->builder, &pin->runs);
+		return 0;
+	}
+	if (base)
+		fill = base->runs.nr % PINMEM_RUNS_CHUNK;
+	err = pinmem_runs_start_open(&g->builder, &pin->runs, fill);
+	return err ? fail_at(g, 0, PINMEM_WHY_NO_MEMORY, err) : 0;
+}
+
 /*
  * Pins all ranges of the pin, whose target is @mm.  On failure nothing is
  * pinned, and @fail says why.
@@ -551,16 +567,16 @@ static int gup_locked(struct pinmem_gup *g, unsigned long addr,
 int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	       struct pinmem_fail *fail)
 {
-	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
+	const struct pinmem_ioc_range *range;
 	struct page *small[BATCH_SMALL];
 	struct pinmem_gup g = {
 		.mm = mm, .flags = pin->flags, .fail = fail,
 		.batch = small, .batch_nr = BATCH_SMALL,
 	};
 	bool locked = pin->flags & (PINMEM_PIN_REMOTE | PINMEM_PIN_SLOW);
+	u32 i, nr = pinmem_pin_ranges(pin, &range);
 	struct page **batch = NULL;
-	int err = 0;
-	u32 i;
+	int err;
 
 	if (pin->pages > BATCH_SMALL)
 		batch = (struct page **)__get_free_page(GFP_KERNEL);
@@ -568,10 +584,10 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 		g.batch = batch;
 		g.batch_nr = BATCH_PAGES;
 	}
-	pinmem_runs_start(&g.builder, &pin->runs);
-	for (i = 0; i < pin->nr_ranges && !err; i++) {
-		unsigned long addr = range[i].addr & PAGE_MASK;
-		unsigned long end = PAGE_ALIGN(range[i].addr + range[i].len);
+	err = start_runs(&g, pin);
+	for (i = 0; i < nr && !err; i++) {
+		unsigned long addr = pinmem_range_start(&range[i]);
+		unsigned long end = pinmem_range_end(&range[i]);
 
 		fail->range = i;
 		err = locked ? gup_locked(&g, addr, end) :
@@ -581,6 +597,8 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 			fail->addr = max(fail->addr, range[i].addr);
 	}
 	pinmem_runs_finish(&g.builder);
+	if (g.builder.open)
+		pinmem_extended(pin)->tail = g.builder.last;
 	free_page((unsigned long)batch);
 	if (err)
 		pinmem_gup_release(&pin->runs, pin->flags & ~PINMEM_PIN_WRITE);

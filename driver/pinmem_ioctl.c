@@ -183,11 +183,12 @@ static int run_renew(struct call *call)
 
 static int info_ranges(const struct pinmem_pin *pin, struct pinmem_ioc_info *arg)
 {
-	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
+	const struct pinmem_ioc_range *range;
 	u32 i = arg->first_range;
+	u32 nr = pinmem_pin_ranges(pin, &range);
 	int err;
 
-	while (i < pin->nr_ranges && arg->out_nr_ranges < arg->nr_ranges) {
+	while (i < nr && arg->out_nr_ranges < arg->nr_ranges) {
 		struct pinmem_ioc_range copy = range[i];
 
 		err = pinmem_put_element(arg->ranges, arg->out_nr_ranges,

@@ -31,11 +31,6 @@ u64 pinmem_lease_short_ns(void)
 	return min_t(u64, ms, KTIME_MAX / NSEC_PER_MSEC / 2) * NSEC_PER_MSEC;
 }
 
-static struct pinmem_leased *leased(struct pinmem_pin *pin)
-{
-	return container_of(pin, struct pinmem_leased, pin);
-}
-
 static ktime_t from_now(u64 ns)
 {
 	return ktime_add_safe(ktime_get_boottime(),
@@ -60,26 +55,26 @@ static enum hrtimer_restart lease_tick(struct hrtimer *timer)
 		if (ktime_after(node->expires, ktime_get_boottime()))
 			break;
 		timerqueue_del(&lease_queue, node);
-		lease_over(&container_of(node, struct pinmem_leased, node)->pin);
+		lease_over(&container_of(node, struct pinmem_extended, node)->pin);
 	}
 	lease_arm();
 	spin_unlock(&lease_lock);
 	return HRTIMER_NORESTART;
 }
 
-static void lease_take_out(struct pinmem_leased *l)
+static void lease_take_out(struct pinmem_extended *x)
 {
-	if (timerqueue_node_queued(&l->node))
-		timerqueue_del(&lease_queue, &l->node);
+	if (timerqueue_node_queued(&x->node))
+		timerqueue_del(&lease_queue, &x->node);
 }
 
 /* Unless the pin ended: who ends it sets pin->end, and then takes it out. */
-static bool lease_put_in(struct pinmem_leased *l)
+static bool lease_put_in(struct pinmem_extended *x)
 {
-	if (READ_ONCE(l->pin.end))
+	if (READ_ONCE(x->pin.end))
 		return false;
-	if (l->node.expires != KTIME_MAX &&
-	    timerqueue_add(&lease_queue, &l->node))
+	if (x->node.expires != KTIME_MAX &&
+	    timerqueue_add(&lease_queue, &x->node))
 		lease_arm();
 	return true;
 }
@@ -87,17 +82,18 @@ static bool lease_put_in(struct pinmem_leased *l)
 /* Sets when the pin ends, before it is published. */
 void pinmem_lease_set(struct pinmem_pin *pin, u64 ns)
 {
-	struct pinmem_leased *l = leased(pin);
+	struct pinmem_extended *x = pinmem_extended(pin);
 
-	timerqueue_init(&l->node);
-	l->node.expires = from_now(ns);
+	pin->flags |= PINMEM_PIN_LEASED;
+	timerqueue_init(&x->node);
+	x->node.expires = from_now(ns);
 }
 
 /* The time runs, once it is published. */
 void pinmem_lease_start(struct pinmem_pin *pin)
 {
 	spin_lock_bh(&lease_lock);
-	lease_put_in(leased(pin));
+	lease_put_in(pinmem_extended(pin));
 	spin_unlock_bh(&lease_lock);
 }
 
@@ -105,20 +101,20 @@ void pinmem_lease_start(struct pinmem_pin *pin)
 void pinmem_lease_stop(struct pinmem_pin *pin)
 {
 	spin_lock_bh(&lease_lock);
-	lease_take_out(leased(pin));
+	lease_take_out(pinmem_extended(pin));
 	spin_unlock_bh(&lease_lock);
 }
 
 /* It ends later, or sooner, or not; false: it has ended. */
 bool pinmem_lease_renew(struct pinmem_pin *pin, u64 ns)
 {
-	struct pinmem_leased *l = leased(pin);
+	struct pinmem_extended *x = pinmem_extended(pin);
 	bool live;
 
 	spin_lock_bh(&lease_lock);
-	lease_take_out(l);
-	l->node.expires = ns == PINMEM_TTL_NONE ? KTIME_MAX : from_now(ns);
-	live = lease_put_in(l);
+	lease_take_out(x);
+	x->node.expires = ns == PINMEM_TTL_NONE ? KTIME_MAX : from_now(ns);
+	live = lease_put_in(x);
 	spin_unlock_bh(&lease_lock);
 	return live;
 }
@@ -131,8 +127,7 @@ u64 pinmem_lease_left(const struct pinmem_pin *pin)
 		return 0;
 	if (!(pin->flags & PINMEM_PIN_LEASED))
 		return PINMEM_TTL_NONE;
-	expires = READ_ONCE(container_of(pin, const struct pinmem_leased,
-					 pin)->node.expires);
+	expires = READ_ONCE(pinmem_extended(pin)->node.expires);
 	if (expires == KTIME_MAX)
 		return PINMEM_TTL_NONE;
 	return ktime_after(expires, now) ? ktime_to_ns(ktime_sub(expires, now)) :

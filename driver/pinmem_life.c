@@ -55,36 +55,61 @@ static int check_range(const struct pinmem_ioc_range *range, u32 index,
 /* Whether every range begins behind the pages of the one before. */
 static bool is_ordered(const struct pinmem_pin *pin)
 {
-	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
-	u32 i;
+	const struct pinmem_ioc_range *range;
+	u32 i, nr = pinmem_pin_ranges(pin, &range);
 
-	for (i = 1; i < pin->nr_ranges; i++)
-		if ((range[i].addr & PAGE_MASK) <
-		    PAGE_ALIGN(range[i - 1].addr + range[i - 1].len))
+	for (i = 1; i < nr; i++)
+		if (pinmem_range_start(&range[i]) <
+		    pinmem_range_end(&range[i - 1]))
 			return false;
 	return true;
+}
+
+/* Room for the ranges, which the pin frees. */
+static struct pinmem_ioc_range *alloc_ranges(struct pinmem_pin *pin, u32 nr)
+{
+	struct pinmem_extended *x = pinmem_extended(pin);
+	struct pinmem_ranges *array;
+
+	if (!(pin->flags & PINMEM_PIN_EXTENDED)) {
+		if (nr == 1)
+			return &pin->range;
+		pin->ranges = kvmalloc_array(nr, sizeof(*pin->ranges),
+					     GFP_KERNEL_ACCOUNT);
+		return pin->ranges;
+	}
+	pin->ranges = &x->range;
+	if (nr > 1) {
+		array = kvmalloc(struct_size(array, range, nr),
+				 GFP_KERNEL_ACCOUNT);
+		if (!array)
+			return NULL;
+		array->older = NULL;
+		array->room = nr;
+		x->ranges = array;
+		pin->ranges = array->range;
+	}
+	return pin->ranges;
 }
 
 /* Copies the ranges in, checks them, and counts their pages. */
 static int copy_ranges(struct pinmem_pin *pin, const struct pinmem_ioc_pin *arg,
 		       struct pinmem_fail *f)
 {
-	struct pinmem_ioc_range range, *ranges = &pin->range;
+	const struct pinmem_pin *base = pinmem_pin_base(pin);
+	struct pinmem_ioc_range range, *ranges;
 	u32 i;
 	int err;
 
 	if (!arg->nr_ranges || arg->range_size < sizeof(range))
 		return -EINVAL;
-	err = pinmem_account_ranges(arg->nr_ranges, f);
+	err = pinmem_account_ranges(base ? base->nr_ranges : 0, arg->nr_ranges,
+				    f);
 	if (err)
 		return err;
-	if (arg->nr_ranges > 1) {
-		ranges = kvmalloc_array(arg->nr_ranges, sizeof(range),
-					GFP_KERNEL_ACCOUNT);
-		if (!ranges)
-			return fail(f, PINMEM_WHY_NO_MEMORY, -ENOMEM);
-		pin->ranges = ranges;
-	}
+	ranges = alloc_ranges(pin, arg->nr_ranges);
+	if (!ranges)
+		return fail(f, PINMEM_WHY_NO_MEMORY, -ENOMEM);
 	pin->nr_ranges = arg->nr_ranges;
 	for (i = 0; i < arg->nr_ranges; i++) {
 		/* Not into the pin, which usercopy hardening keeps out of. */
@@ -101,18 +126,21 @@ static int copy_ranges(struct pinmem_pin *pin, const struct pinmem_ioc_pin *arg,
 	f->addr = 0;
 	if (is_ordered(pin))
 		pin->flags |= PINMEM_PIN_ORDERED;
-	return 0;
+	return base ? pinmem_grow_prepare(pin, f) : 0;
 }
 
-static int check_flags(const struct pinmem_ioc_pin *arg, struct pinmem_fail *f)
+static int check_flags(const struct pinmem_ioc_pin *arg)
 {
-	if (arg->flags & ~PINMEM_PIN_FLAGS || arg->__reserved ||
-	    arg->handle)
+	if (arg->flags & ~PINMEM_PIN_FLAGS || arg->__reserved)
 		return -EOPNOTSUPP;
 	if (!(arg->flags & PINMEM_PIN_REMOTE) && arg->mem_fd)
 		return -EINVAL;
 	if (arg->flags & PINMEM_PIN_GET &&
 	    arg->flags & (PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM))
+		return -EINVAL;
+	if (arg->flags & PINMEM_PIN_GROW && arg->flags & PINMEM_PIN_KEEP)
+		return -EINVAL;
+	if (arg->handle && arg->ttl_ns)
 		return -EINVAL;
 	return 0;
 }
@@ -127,6 +155,11 @@ static int time_to_live(const struct pinmem_ioc_pin *arg, u64 *ttl,
 	u64 lease = arg->flags & PINMEM_PIN_LONGTERM ? PINMEM_TTL_NONE :
 						       pinmem_lease_short_ns();
 
+	/* What a pin grows by ends with the pin. */
+	if (arg->handle) {
+		*ttl = PINMEM_TTL_NONE;
+		return 0;
+	}
 	*ttl = arg->ttl_ns ?: lease;
 	if (*ttl > lease && !capable(CAP_SYS_ADMIN)) {
 		f->limit = lease;
@@ -137,6 +170,11 @@ static int time_to_live(const struct pinmem_ioc_pin *arg, u64 *ttl,
 	    !(arg->flags & PINMEM_PIN_LONGTERM))
 		return fail(f, PINMEM_WHY_KEEP_SHORT, -EINVAL);
 	return 0;
+}
+
+static struct mm_struct *pin_mm(const struct pinmem_pin *pin)
+{
+	return pin->pm->mn.mm;
 }
 
 /* The address space to pin, with a use count. */
@@ -182,19 +220,23 @@ struct pinmem_pin *pinmem_make(struct pinmem_file *file,
 	u64 ttl;
 	int err;
 
-	err = check_flags(arg, f);
+	err = check_flags(arg);
 	if (!err)
 		err = time_to_live(arg, &ttl, f);
 	if (err)
 		return ERR_PTR(err);
-	pin = pinmem_pin_alloc(ttl != PINMEM_TTL_NONE);
+	pin = pinmem_pin_alloc(ttl != PINMEM_TTL_NONE || arg->handle ||
+			       arg->flags & PINMEM_PIN_GROW);
 	if (!pin)
 		return ERR_PTR(fail(f, PINMEM_WHY_NO_MEMORY, -ENOMEM));
-	if (pin->flags & PINMEM_PIN_LEASED)
+	if (ttl != PINMEM_TTL_NONE)
 		pinmem_lease_set(pin, ttl);
 	pin->flags |= arg->flags;
 	pin->maker = file->id;
-	err = copy_ranges(pin, arg, f);
+	if (arg->handle)
+		err = pinmem_grow_begin(pin, file, arg->handle, f);
+	if (!err)
+		err = copy_ranges(pin, arg, f);
 	if (err)
 		goto err_put;
 	mm = target(file, arg, f);
@@ -202,7 +244,10 @@ struct pinmem_pin *pinmem_make(struct pinmem_file *file,
 		err = PTR_ERR(mm);
 		goto err_put;
 	}
-	err = enter(pin, mm, f);
+	if (arg->handle && mm != pin_mm(pinmem_pin_base(pin)))
+		err = -EINVAL;
+	if (!err)
+		err = enter(pin, mm, f);
 	if (err) {
 		mmput_async(mm);
 		goto err_put;
@@ -212,11 +257,6 @@ struct pinmem_pin *pinmem_make(struct pinmem_file *file,
 err_put:
 	pinmem_pin_put(pin);
 	return ERR_PTR(err);
-}
-
-static struct mm_struct *pin_mm(const struct pinmem_pin *pin)
-{
-	return pin->pm->mn.mm;
 }
 
 /* Ends the making of a pin that has no pages. */
@@ -230,22 +270,9 @@ void pinmem_make_abort(struct pinmem_pin *pin)
 	pinmem_pin_put(pin);
 }
 
-/*
- * The second half: pins, and publishes, which cannot fail.  On failure the pin
- * is gone.
- */
-int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
-		    struct pinmem_fail *f)
+/* Makes it known, which cannot fail. */
+static void publish(struct pinmem_pin *pin, struct pinmem_file *file)
 {
-	struct mm_struct *mm = pin_mm(pin);
-	int err;
-
-	err = pinmem_gup(pin, mm, f);
-	trace_pinmem_pin(pin, err);
-	if (err) {
-		pinmem_make_abort(pin);
-		return err;
-	}
 	INIT_WORK(&pin->work, end_work);
 	if (pin->flags & PINMEM_PIN_KEEP)
 		__module_get(THIS_MODULE);
@@ -253,6 +280,45 @@ int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
 	pinmem_pin_publish(pin, file);
 	if (pin->flags & PINMEM_PIN_LEASED)
 		pinmem_lease_start(pin);
+}
+
+/* Adds it to the pin that grows by it, which may have ended. */
+static int add_to_base(struct pinmem_pin *pin, struct pinmem_fail *f)
+{
+	int err;
+
+	if (pin->flags & PINMEM_PIN_KEEP)
+		__module_get(THIS_MODULE);
+	err = pinmem_grow_commit(pin, f);
+	if (err) {
+		pinmem_gup_release(&pin->runs, pin->flags & ~PINMEM_PIN_WRITE);
+		if (pin->flags & PINMEM_PIN_KEEP)
+			module_put(THIS_MODULE);
+	}
+	return err;
+}
+
+/*
+ * The second half: pins, and publishes, or adds to the pin that grows.  On
+ * failure the pin is gone.
+ */
+int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
+		    struct pinmem_fail *f)
+{
+	bool grows = pinmem_pin_base(pin);
+	struct mm_struct *mm = pin_mm(pin);
+	int err;
+
+	err = pinmem_gup(pin, mm, f);
+	trace_pinmem_pin(pin, err);
+	if (!err && grows)
+		err = add_to_base(pin, f);
+	if (err) {
+		pinmem_make_abort(pin);
+		return err;
+	}
+	if (!grows)
+		publish(pin, file);
 	pinmem_pin_put(pin);
 	/* If its last user is gone, the pin is told through its pinmem_mm. */
 	mmput_async(mm);

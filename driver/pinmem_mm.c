@@ -188,25 +188,40 @@ struct pinmem_mm *pinmem_mm_watch(struct mm_struct *mm)
 	return pm;
 }
 
-/* The pin holds pages of it; takes a reference to the pin. */
-void pinmem_mm_add(struct pinmem_mm *pm, struct pinmem_pin *pin)
+/* Sets the span to all that the ranges touch. */
+void pinmem_mm_measure(struct pinmem_pin *pin)
 {
-	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
-	u32 i;
+	const struct pinmem_ioc_range *range;
+	u32 i, nr = pinmem_pin_ranges(pin, &range);
 
 	pin->span.start = ULONG_MAX;
 	pin->span.last = 0;
-	for (i = 0; i < pin->nr_ranges; i++) {
-		pin->span.start = min_t(unsigned long, pin->span.start,
-					range[i].addr & PAGE_MASK);
-		pin->span.last = max_t(unsigned long, pin->span.last,
-				       (range[i].addr + range[i].len - 1) |
-				       ~PAGE_MASK);
+	for (i = 0; i < nr; i++) {
+		pin->span.start = min(pin->span.start,
+				      pinmem_range_start(&range[i]));
+		pin->span.last = max(pin->span.last,
+				     pinmem_range_end(&range[i]) - 1);
 	}
+}
+
+/* The pin holds pages of it; takes a reference to the pin. */
+void pinmem_mm_add(struct pinmem_mm *pm, struct pinmem_pin *pin)
+{
+	pinmem_mm_measure(pin);
 	pinmem_pin_get(pin);
 	spin_lock(&pm->lock);
 	interval_tree_insert(&pin->span, &pm->pins);
 	spin_unlock(&pm->lock);
+}
+
+/* It also holds what @more, which was measured, spans.  Under pm->lock. */
+void pinmem_mm_stretch(struct pinmem_mm *pm, struct pinmem_pin *pin,
+		       const struct pinmem_pin *more)
+{
+	interval_tree_remove(&pin->span, &pm->pins);
+	pin->span.start = min(pin->span.start, more->span.start);
+	pin->span.last = max(pin->span.last, more->span.last);
+	interval_tree_insert(&pin->span, &pm->pins);
 }
 
 /* It does no more. */

@@ -39,21 +39,21 @@ void pinmem_pin_exit(void)
 	kmem_cache_destroy(pin_cache);
 }
 
-struct pinmem_pin *pinmem_pin_alloc(bool leased)
+struct pinmem_pin *pinmem_pin_alloc(bool extended)
 {
-	struct pinmem_leased *with_lease;
+	struct pinmem_extended *x;
 	struct pinmem_pin *pin;
 
-	if (leased) {
-		with_lease = kzalloc(sizeof(*with_lease), GFP_KERNEL_ACCOUNT);
-		pin = with_lease ? &with_lease->pin : NULL;
+	if (extended) {
+		x = kzalloc(sizeof(*x), GFP_KERNEL_ACCOUNT);
+		pin = x ? &x->pin : NULL;
 	} else {
 		pin = kmem_cache_zalloc(pin_cache, GFP_KERNEL);
 	}
 	if (!pin)
 		return NULL;
-	if (leased)
-		pin->flags |= PINMEM_PIN_LEASED;
+	if (extended)
+		pin->flags |= PINMEM_PIN_EXTENDED;
 	RB_CLEAR_NODE(&pin->node);
 	RB_CLEAR_NODE(&pin->span.rb);
 	INIT_LIST_HEAD(&pin->in_file);
@@ -70,8 +70,8 @@ static void pin_free_rcu(struct rcu_head *rcu)
 {
 	struct pinmem_pin *pin = container_of(rcu, struct pinmem_pin, rcu);
 
-	if (pin->flags & PINMEM_PIN_LEASED)
-		kfree(container_of(pin, struct pinmem_leased, pin));
+	if (pin->flags & PINMEM_PIN_EXTENDED)
+		kfree(pinmem_extended(pin));
 	else
 		kmem_cache_free(pin_cache, pin);
 }
@@ -81,11 +81,28 @@ void pinmem_pin_get(struct pinmem_pin *pin)
 	refcount_inc(&pin->ref);
 }
 
+/* Frees what only such a pin has.  Another may grow the pin next. */
+static void extended_free(struct pinmem_extended *x)
+{
+	struct pinmem_ranges *ranges, *older;
+
+	for (ranges = x->ranges; ranges; ranges = older) {
+		older = ranges->older;
+		kvfree(ranges);
+	}
+	if (x->base) {
+		clear_bit_unlock(0, &pinmem_extended(x->base)->busy);
+		pinmem_pin_put(x->base);
+	}
+}
+
 void pinmem_pin_put(struct pinmem_pin *pin)
 {
 	if (!refcount_dec_and_test(&pin->ref))
 		return;
-	if (pin->nr_ranges > 1)
+	if (pin->flags & PINMEM_PIN_EXTENDED)
+		extended_free(pinmem_extended(pin));
+	else if (pin->nr_ranges > 1)
 		kvfree(pin->ranges);
 	if (pin->pm)
 		pinmem_mm_put(pin->pm);
@@ -212,6 +229,25 @@ bool pinmem_pin_own_less(struct pinmem_pin *pin)
 	return erased;
 }
 
+/*
+ * Whether it lives; then from now on it may be kept, that is owned by no file.
+ * @keep comes with a reference to the module.
+ */
+bool pinmem_pin_lives_on(struct pinmem_pin *pin, bool keep)
+{
+	bool lives;
+
+	spin_lock(&index_lock);
+	lives = !RB_EMPTY_NODE(&pin->node) && !READ_ONCE(pin->end);
+	if (lives && keep) {
+		pin->flags |= PINMEM_PIN_KEEP;
+		list_del_init(&pin->in_file);
+		pin->owners--;
+	}
+	spin_unlock(&index_lock);
+	return lives;
+}
+
 /* The pin with the lowest handle of at least @handle, or a miss. */
 static struct pinmem_pin *index_find_from(u64 handle)
 {
@@ -317,14 +353,14 @@ void pinmem_pin_info(const struct pinmem_pin *pin, struct user_namespace *ns,
 	info->out_info_flags = gone ? PINMEM_INFO_OWNER_GONE : 0;
 	if (pin->flags & PINMEM_PIN_AS_MAPPED)
 		info->out_info_flags |= PINMEM_INFO_AS_MAPPED;
-	info->out_ranges = pin->nr_ranges;
+	info->out_ranges = READ_ONCE(pin->nr_ranges);
 	info->out_flags = pin->flags & PINMEM_PIN_FLAGS;
 	info->out_state = live ? PINMEM_STATE_LIVE : PINMEM_STATE_ENDED;
 	info->out_end = READ_ONCE(pin->end);
 	info->out_owner_uid = from_kuid_munged(ns, pin->cred->euid);
 	memcpy(info->out_owner_comm, pin->comm, PINMEM_COMM_LEN);
 	memcpy(info->out_target_comm, pin->pm->comm, PINMEM_COMM_LEN);
-	info->out_bytes = live ? (u64)pin->pages << PAGE_SHIFT : 0;
+	info->out_bytes = live ? (u64)READ_ONCE(pin->pages) << PAGE_SHIFT : 0;
 	info->out_runs = live ? READ_ONCE(pin->runs.nr) : 0;
 	info->out_age_ns = ktime_get_boottime_ns() - pin->made;
 }

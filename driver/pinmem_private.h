@@ -30,6 +30,7 @@
  *	query		is this DMA-pinned?
  *	data		what the pinned pages hold, and where they lie
  *	life		makes pins and ends them, and sees their targets die
+ *	grow		a pin takes over what another holds
  *	target		whose memory
  *	account		charges and limits
  *	gup		the one caller of pin_user_pages*() and unpin_*()
@@ -57,10 +58,12 @@ struct pinmem_fail {
 
 #define PINMEM_PIN_FLAGS	(PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM | \
 				 PINMEM_PIN_KEEP | PINMEM_PIN_SLOW | \
-				 PINMEM_PIN_REMOTE | PINMEM_PIN_GET)
+				 PINMEM_PIN_REMOTE | PINMEM_PIN_GET | \
+				 PINMEM_PIN_GROW)
 
 /* Ours, beside those of enum pinmem_pin_flags in pinmem_pin.flags. */
-#define PINMEM_PIN_LEASED	BIT(12)	/* in a struct pinmem_leased */
+#define PINMEM_PIN_EXTENDED	BIT(11)	/* in a struct pinmem_extended */
+#define PINMEM_PIN_LEASED	BIT(12)	/* ends by the clock */
 #define PINMEM_PIN_AS_MAPPED	BIT(13)	/* PINMEM_INFO_AS_MAPPED */
 #define PINMEM_PIN_CHARGED	BIT(14)	/* in user_struct.locked_vm */
 #define PINMEM_PIN_ORDERED	BIT(15)	/* ranges rise, no overlap */
@@ -102,7 +105,8 @@ struct pinmem_file {
  *
  * A run is a u64: the first PFN, a number of pages, and how they are pinned.
  * Up to one run stands in the struct, more in full pages that are chained
- * through page->private and an array for the rest: 8 bytes a run.
+ * through page->private and an array for the rest: 8 bytes a run.  If more are
+ * to be appended all of them stand in pages.
  */
 enum pinmem_kind {
 	PINMEM_KIND_PAGES,	/* every page by a pin of its own */
@@ -131,13 +135,14 @@ struct pinmem_runs_builder {
 	struct pinmem_runs *runs;
 	struct page *last;		/* chunk being filled */
 	unsigned long fill;		/* runs in it */
+	bool open;			/* nothing but pages */
 	struct pinmem_run run;		/* the current one */
 };
 
 struct pinmem_runs_iter {
 	const struct pinmem_runs *runs;
 	struct page *chunk;		/* NULL: in the rest */
-	unsigned long left;		/* runs from here on */
+	unsigned long at;		/* number of the current run */
 	unsigned int index;		/* in the chunk or the rest */
 	unsigned long first;		/* pages before the current run */
 	struct pinmem_run run;		/* the current one */
@@ -150,6 +155,10 @@ int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 int pinmem_runs_add_pages(struct pinmem_runs_builder *b, struct page **pages,
 			  unsigned long nr, unsigned long *added);
 void pinmem_runs_finish(struct pinmem_runs_builder *b);
+int pinmem_runs_start_open(struct pinmem_runs_builder *b,
+			   struct pinmem_runs *runs, unsigned long fill);
+void pinmem_runs_append(struct pinmem_runs *runs, struct page **tail,
+			struct pinmem_runs *more, struct page *more_tail);
 void pinmem_runs_free(struct pinmem_runs *runs);
 bool pinmem_runs_first(struct pinmem_runs_iter *it,
 		       const struct pinmem_runs *runs);
@@ -180,7 +189,7 @@ struct pinmem_pin {
 	u64 made;				/* CLOCK_BOOTTIME, ns */
 	unsigned long pages;			/* pinned and charged */
 	union {
-		struct pinmem_ioc_range range;	/* if nr_ranges == 1 */
+		struct pinmem_ioc_range range;	/* see pinmem_pin_ranges() */
 		struct pinmem_ioc_range *ranges;
 	};
 	struct pinmem_runs runs;		/* until gone */
@@ -197,16 +206,49 @@ struct pinmem_pin {
 	char comm[PINMEM_COMM_LEN];
 };
 
-/* A pin that ends by the clock. */
-struct pinmem_leased {
-	struct pinmem_pin pin;
-	struct timerqueue_node node;		/* under the lease lock */
+/* Ranges of a pin that may grow; older arrays stay for who still reads them. */
+struct pinmem_ranges {
+	struct pinmem_ranges *older;
+	u32 room;
+	struct pinmem_ioc_range range[];
 };
 
-static inline const struct pinmem_ioc_range *
-pinmem_pin_ranges(const struct pinmem_pin *pin)
+/* A pin that ends by the clock or may grow, or what one grows by. */
+struct pinmem_extended {
+	struct pinmem_pin pin;
+	struct timerqueue_node node;		/* under the lease lock */
+	struct pinmem_ioc_range range;		/* if it began with one */
+	struct pinmem_ranges *ranges;		/* if it has more */
+	struct page *tail;			/* last of the runs' pages */
+	unsigned long busy;			/* it grows just now */
+	struct pinmem_pin *base;		/* the pin that grows by this */
+};
+
+static inline struct pinmem_extended *
+pinmem_extended(const struct pinmem_pin *pin)
 {
-	return pin->nr_ranges == 1 ? &pin->range : pin->ranges;
+	return container_of(pin, struct pinmem_extended, pin);
+}
+
+/* The pin that grows by this one, or NULL. */
+static inline struct pinmem_pin *pinmem_pin_base(const struct pinmem_pin *pin)
+{
+	return pin->flags & PINMEM_PIN_EXTENDED ? pinmem_extended(pin)->base :
+						  NULL;
+}
+
+/*
+ * The ranges, and how many.  A pin that grows gets more of them at any time, but
+ * those that there are stay where they are.
+ */
+static inline u32 pinmem_pin_ranges(const struct pinmem_pin *pin,
+				    const struct pinmem_ioc_range **ranges)
+{
+	u32 nr = smp_load_acquire(&pin->nr_ranges);
+
+	*ranges = nr == 1 && !(pin->flags & PINMEM_PIN_EXTENDED) ?
+		&pin->range : READ_ONCE(pin->ranges);
+	return nr;
 }
 
 static inline unsigned long
@@ -229,7 +271,7 @@ pinmem_range_pages(const struct pinmem_ioc_range *range)
 
 int pinmem_pin_init(void);
 void pinmem_pin_exit(void);
-struct pinmem_pin *pinmem_pin_alloc(bool leased);
+struct pinmem_pin *pinmem_pin_alloc(bool extended);
 void pinmem_pin_get(struct pinmem_pin *pin);
 void pinmem_pin_put(struct pinmem_pin *pin);
 void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file);
@@ -239,6 +281,7 @@ struct pinmem_pin *pinmem_pin_lookup(u64 handle);
 bool pinmem_pin_is_there(const struct pinmem_pin *pin);
 bool pinmem_pin_own_more(struct pinmem_pin *pin);
 bool pinmem_pin_own_less(struct pinmem_pin *pin);
+bool pinmem_pin_lives_on(struct pinmem_pin *pin, bool keep);
 struct pinmem_pin *pinmem_pin_lookup_from(u64 handle);
 unsigned int pinmem_pin_generation(void);
 bool pinmem_pin_visible(const struct pinmem_pin *pin, const struct cred *cred);
@@ -285,6 +328,9 @@ struct pinmem_mm *pinmem_mm_watch(struct mm_struct *mm);
 void pinmem_mm_put(struct pinmem_mm *pm);
 void pinmem_mm_add(struct pinmem_mm *pm, struct pinmem_pin *pin);
 void pinmem_mm_del(struct pinmem_mm *pm, struct pinmem_pin *pin);
+void pinmem_mm_measure(struct pinmem_pin *pin);
+void pinmem_mm_stretch(struct pinmem_mm *pm, struct pinmem_pin *pin,
+		       const struct pinmem_pin *more);
 void pinmem_mm_queue(struct work_struct *work);
 
 /*
@@ -345,7 +391,8 @@ void pinmem_gup_release(struct pinmem_runs *runs, u32 flags);
  * pinmem_account.c
  */
 int pinmem_account_init(void);
-int pinmem_account_ranges(u32 nr, struct pinmem_fail *fail);
+int pinmem_account_ranges(u32 use, u32 nr, struct pinmem_fail *fail);
+bool pinmem_account_is_payer(const struct pinmem_pin *pin);
 int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 			  struct pinmem_fail *fail);
 void pinmem_account_uncharge(struct pinmem_pin *pin, struct mm_struct *mm);
@@ -359,6 +406,14 @@ void pinmem_account_features(struct pinmem_ioc_features *features);
 int pinmem_target_init(void);
 bool pinmem_target_has_remote(void);
 struct mm_struct *pinmem_target_get(s32 mem_fd, bool write, u32 *why);
+
+/*
+ * pinmem_grow.c
+ */
+int pinmem_grow_begin(struct pinmem_pin *pin, struct pinmem_file *file,
+		      u64 handle, struct pinmem_fail *fail);
+int pinmem_grow_prepare(struct pinmem_pin *pin, struct pinmem_fail *fail);
+int pinmem_grow_commit(struct pinmem_pin *pin, struct pinmem_fail *fail);
 
 /*
  * pinmem_life.c

@@ -83,8 +83,9 @@ static bool pin_holds(struct asker *a, const struct pinmem_pin *pin,
 		      unsigned long addr, unsigned long pfn,
 		      unsigned long *pages)
 {
-	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
 	bool ordered = pin->flags & PINMEM_PIN_ORDERED;
+	const struct pinmem_ioc_range *range;
+	u32 nr = pinmem_pin_ranges(pin, &range);
 	struct cursor *c = cursor_of(a, pin);
 	bool holds = false;
 
@@ -93,7 +94,7 @@ static bool pin_holds(struct asker *a, const struct pinmem_pin *pin,
 		c->range = 0;
 		c->first = 0;
 	}
-	while (c->range < pin->nr_ranges) {
+	while (c->range < nr) {
 		if (addr < pinmem_range_end(&range[c->range])) {
 			holds |= range_holds(c, &range[c->range], c->first,
 					     addr, pfn, pages);
@@ -239,16 +240,16 @@ static int ask_addresses(struct asker *a, struct mm_struct *mm)
 static int ask_pin(struct asker *a, struct mm_struct *mm,
 		   const struct pinmem_pin *pin)
 {
-	const struct pinmem_ioc_range *range = pinmem_pin_ranges(pin);
+	const struct pinmem_ioc_range *range;
+	u32 i, nr = pinmem_pin_ranges(pin, &range);
 	struct pinmem_ioc_query *arg = a->arg;
 	u64 end, at = 0;
 	int err = 0;
-	u32 i;
 
 	if (check_add_overflow(arg->start, arg->len, &end))
 		end = U64_MAX;
 	arg->out_next = arg->start;
-	for (i = 0; i < pin->nr_ranges && at < end && !err; i++) {
+	for (i = 0; i < nr && at < end && !err; i++) {
 		u64 from = max(arg->start, at) - at;
 		u64 to = min(end - at, range[i].len);
 

@@ -80,6 +80,27 @@ static int runs_reserve(struct pinmem_runs_builder *b)
 	return 0;
 }
 
+/*
+ * Starts runs to which others will be appended, or that will be appended to
+ * others whose last page has @fill runs in it: so many places of the first page
+ * stay empty.
+ */
+int pinmem_runs_start_open(struct pinmem_runs_builder *b,
+			   struct pinmem_runs *runs, unsigned long fill)
+{
+	int err;
+
+	pinmem_runs_start(b, runs);
+	err = runs_reserve(b);
+	if (err)
+		return err;
+	memset(page_address(b->last), 0, fill * sizeof(u64));
+	b->fill = fill;
+	b->open = true;
+	runs->nr = fill;
+	return 0;
+}
+
 /* Puts the current run where there is room for it. */
 static void runs_put(struct pinmem_runs_builder *b)
 {
@@ -190,7 +211,7 @@ void pinmem_runs_finish(struct pinmem_runs_builder *b)
 	}
 	if (b->run.pages)
 		runs_put(b);
-	if (b->fill == PINMEM_RUNS_CHUNK)
+	if (b->open || b->fill == PINMEM_RUNS_CHUNK)
 		return;
 	if (b->fill) {
 		rest = kmemdup(page_address(b->last), b->fill * sizeof(u64),
@@ -200,6 +221,32 @@ void pinmem_runs_finish(struct pinmem_runs_builder *b)
 	}
 	chunks_drop_last(runs, b->last);
 	runs->rest = rest;
+}
+
+/*
+ * Appends @more, which were started for that, to @runs.  Both were started open,
+ * and end with these pages.  What is left in @more is to be freed.
+ */
+void pinmem_runs_append(struct pinmem_runs *runs, struct page **tail,
+			struct pinmem_runs *more, struct page *more_tail)
+{
+	unsigned long fill = runs->nr % PINMEM_RUNS_CHUNK;
+	unsigned long n = min(more->nr, PINMEM_RUNS_CHUNK) - fill;
+	struct page *next = more->chunks;
+
+	if (fill) {
+		memcpy((u64 *)page_address(*tail) + fill,
+		       (u64 *)page_address(next) + fill, n * sizeof(u64));
+		next = (struct page *)page_private(more->chunks);
+		set_page_private(more->chunks, 0);
+	} else {
+		more->chunks = NULL;
+	}
+	set_page_private(*tail, (unsigned long)next);
+	if (next)
+		*tail = more_tail;
+	WRITE_ONCE(runs->nr, runs->nr + more->nr - fill);
+	more->nr = 0;
 }
 
 void pinmem_runs_free(struct pinmem_runs *runs)
@@ -215,10 +262,10 @@ static void iter_load(struct pinmem_runs_iter *it)
 	const struct pinmem_runs *runs = it->runs;
 	u64 v;
 
-	if (runs->nr == 1)
-		v = runs->one;
-	else if (it->chunk)
+	if (it->chunk)
 		v = ((u64 *)page_address(it->chunk))[it->index];
+	else if (runs->nr == 1)
+		v = runs->one;
 	else
 		v = runs->rest[it->index];
 	it->run = run_unpack(v);
@@ -231,8 +278,7 @@ bool pinmem_runs_first(struct pinmem_runs_iter *it,
 	memset(it, 0, sizeof(*it));
 	it->runs = runs;
 	it->chunk = runs->chunks;
-	it->left = runs->nr;
-	if (!it->left)
+	if (!runs->nr)
 		return false;
 	iter_load(it);
 	return true;
@@ -241,11 +287,9 @@ bool pinmem_runs_first(struct pinmem_runs_iter *it,
 /* Goes to the next run; false: that was the last. */
 bool pinmem_runs_next(struct pinmem_runs_iter *it)
 {
-	if (it->left <= 1) {
-		it->left = 0;
+	if (it->at + 1 >= it->runs->nr)
 		return false;
-	}
-	it->left--;
+	it->at++;
 	it->first += it->run.pages;
 	if (++it->index == PINMEM_RUNS_CHUNK) {
 		it->chunk = (struct page *)page_private(it->chunk);
