@@ -273,6 +273,24 @@ int pinmem_account_ranges(u32 use, u32 nr, struct pinmem_fail *fail)
 	return 0;
 }
 
+/* What a dry run tells of RLIMIT_MEMLOCK. */
+void pinmem_account_memlock(const struct pinmem_pin *pin,
+			    struct pinmem_ioc_pin *arg)
+{
+	unsigned long use = atomic_long_read(&current_user()->locked_vm);
+	struct pinmem_user *user;
+
+	spin_lock(&account_lock);
+	user = user_find(user_of_caller());
+	if (user)
+		use = max(use, user->pages);
+	spin_unlock(&account_lock);
+	arg->out_memlock_limit = rlimit(RLIMIT_MEMLOCK);
+	arg->out_memlock_use = (u64)use << PAGE_SHIFT;
+	arg->out_memlock_need = capable(CAP_IPC_LOCK) ? 0 :
+		(u64)pin->pages << PAGE_SHIFT;
+}
+
 /* Pages pinned through this driver. */
 unsigned long pinmem_account_total(void)
 {

@@ -104,7 +104,6 @@ static struct pinmem_pin *hold_pin(struct call *call, u64 handle)
 static void set_fail(struct pinmem_ioc_pin *arg, const struct pinmem_fail *fail)
 {
 	arg->out_handle = 0;
-	arg->out_bytes = 0;
 	arg->out_why = fail->why;
 	arg->out_range = fail->range;
 	arg->out_addr = fail->addr;
@@ -126,6 +125,11 @@ static int run_pin(struct call *call)
 		arg->out_why = PINMEM_WHY_READ_ONLY;
 		return -EPERM;
 	}
+	if (arg->flags & PINMEM_PIN_DRY_RUN) {
+		err = pinmem_try(call->file, arg, &fail);
+		set_fail(arg, &fail);
+		return err ?: respond(call, &rows[_IOC_NR(PINMEM_IOC_PIN)]);
+	}
 	pin = pinmem_make(call->file, arg, &fail);
 	if (IS_ERR(pin)) {
 		set_fail(arg, &fail);
@@ -134,14 +138,14 @@ static int run_pin(struct call *call)
 	arg->out_handle = pin->handle;
 	arg->out_bytes = (u64)pin->pages << PAGE_SHIFT;
 	err = respond(call, &rows[_IOC_NR(PINMEM_IOC_PIN)]);
-	if (err) {
-		pinmem_make_abort(pin);
-		set_fail(arg, &fail);
-		return err;
-	}
-	err = pinmem_make_pin(pin, call->file, &fail);
 	if (err)
+		pinmem_make_abort(pin);
+	else
+		err = pinmem_make_pin(pin, call->file, &fail);
+	if (err) {
+		arg->out_bytes = 0;
 		set_fail(arg, &fail);
+	}
 	return err;
 }
 

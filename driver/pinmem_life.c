@@ -140,7 +140,8 @@ static int check_flags(const struct pinmem_ioc_pin *arg)
 		return -EINVAL;
 	if (arg->flags & PINMEM_PIN_GROW && arg->flags & PINMEM_PIN_KEEP)
 		return -EINVAL;
-	if (arg->handle && arg->ttl_ns)
+	if (arg->handle &&
+	    (arg->ttl_ns || arg->flags & PINMEM_PIN_DRY_RUN))
 		return -EINVAL;
 	return 0;
 }
@@ -207,16 +208,12 @@ static int enter(struct pinmem_pin *pin, struct mm_struct *mm,
 	return pinmem_account_charge(pin, mm, f);
 }
 
-/*
- * The first half of making a pin, up to its charges and its handle.  The caller
- * goes on with pinmem_make_pin() or pinmem_make_abort().
- */
-struct pinmem_pin *pinmem_make(struct pinmem_file *file,
-			       const struct pinmem_ioc_pin *arg,
-			       struct pinmem_fail *f)
+/* Checks all that can be checked, and takes a use count of the mm to pin. */
+static struct pinmem_pin *prepare(struct pinmem_file *file,
+				  const struct pinmem_ioc_pin *arg,
+				  struct mm_struct **mm, struct pinmem_fail *f)
 {
 	struct pinmem_pin *pin;
-	struct mm_struct *mm;
 	u64 ttl;
 	int err;
 
@@ -239,17 +236,13 @@ struct pinmem_pin *pinmem_make(struct pinmem_file *file,
 		err = copy_ranges(pin, arg, f);
 	if (err)
 		goto err_put;
-	mm = target(file, arg, f);
-	if (IS_ERR(mm)) {
-		err = PTR_ERR(mm);
+	*mm = target(file, arg, f);
+	err = PTR_ERR_OR_ZERO(*mm);
+	if (err)
 		goto err_put;
-	}
-	if (arg->handle && mm != pin_mm(pinmem_pin_base(pin)))
+	if (arg->handle && *mm != pin_mm(pinmem_pin_base(pin))) {
+		mmput_async(*mm);
 		err = -EINVAL;
-	if (!err)
-		err = enter(pin, mm, f);
-	if (err) {
-		mmput_async(mm);
 		goto err_put;
 	}
 	return pin;
@@ -257,6 +250,57 @@ struct pinmem_pin *pinmem_make(struct pinmem_file *file,
 err_put:
 	pinmem_pin_put(pin);
 	return ERR_PTR(err);
+}
+
+/*
+ * The first half of making a pin, up to its charges and its handle.  The caller
+ * goes on with pinmem_make_pin() or pinmem_make_abort().
+ */
+struct pinmem_pin *pinmem_make(struct pinmem_file *file,
+			       const struct pinmem_ioc_pin *arg,
+			       struct pinmem_fail *f)
+{
+	struct pinmem_pin *pin;
+	struct mm_struct *mm;
+	int err;
+
+	pin = prepare(file, arg, &mm, f);
+	if (IS_ERR(pin))
+		return pin;
+	err = enter(pin, mm, f);
+	if (err) {
+		mmput_async(mm);
+		pinmem_pin_put(pin);
+		return ERR_PTR(err);
+	}
+	return pin;
+}
+
+/* A dry run: tells in @arg what pinning would meet, and returns what it would. */
+int pinmem_try(struct pinmem_file *file, struct pinmem_ioc_pin *arg,
+	       struct pinmem_fail *f)
+{
+	struct pinmem_fail later = { };
+	struct pinmem_pin *pin;
+	struct mm_struct *mm;
+	int err, refused;
+
+	pin = prepare(file, arg, &mm, f);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
+	arg->out_bytes = (u64)pin->pages << PAGE_SHIFT;
+	pinmem_account_memlock(pin, arg);
+	refused = pinmem_account_charge(pin, mm, f);
+	if (!refused) {
+		pinmem_account_uncharge(pin, mm);
+		pinmem_account_forget(pin);
+	}
+	err = pinmem_gup_estimate(pin, mm, arg, &later);
+	if (!refused)
+		*f = later;
+	mmput_async(mm);
+	pinmem_pin_put(pin);
+	return refused ?: err;
 }
 
 /* Ends the making of a pin that has no pages. */

@@ -59,7 +59,7 @@ struct pinmem_fail {
 #define PINMEM_PIN_FLAGS	(PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM | \
 				 PINMEM_PIN_KEEP | PINMEM_PIN_SLOW | \
 				 PINMEM_PIN_REMOTE | PINMEM_PIN_GET | \
-				 PINMEM_PIN_GROW)
+				 PINMEM_PIN_GROW | PINMEM_PIN_DRY_RUN)
 
 /* Ours, beside those of enum pinmem_pin_flags in pinmem_pin.flags. */
 #define PINMEM_PIN_EXTENDED	BIT(11)	/* in a struct pinmem_extended */
@@ -244,6 +244,7 @@ static inline struct pinmem_pin *pinmem_pin_base(const struct pinmem_pin *pin)
 static inline u32 pinmem_pin_ranges(const struct pinmem_pin *pin,
 				    const struct pinmem_ioc_range **ranges)
 {
+	/* Who sees the number sees the array that has so many. */
 	u32 nr = smp_load_acquire(&pin->nr_ranges);
 
 	*ranges = nr == 1 && !(pin->flags & PINMEM_PIN_EXTENDED) ?
@@ -365,6 +366,7 @@ unsigned long pinmem_walk_absent(struct mm_struct *mm, unsigned long addr,
 bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr);
 bool pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
 			 unsigned long end);
+unsigned long pinmem_walk_count_movable(unsigned long pfn, unsigned long pages);
 int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 		      unsigned long end, struct pinmem_seen *seen,
 		      unsigned int max);
@@ -386,6 +388,8 @@ struct pinmem_gup {
 int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	       struct pinmem_fail *fail);
 void pinmem_gup_release(struct pinmem_runs *runs, u32 flags);
+int pinmem_gup_estimate(const struct pinmem_pin *pin, struct mm_struct *mm,
+			struct pinmem_ioc_pin *arg, struct pinmem_fail *fail);
 
 /*
  * pinmem_account.c
@@ -397,6 +401,8 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 			  struct pinmem_fail *fail);
 void pinmem_account_uncharge(struct pinmem_pin *pin, struct mm_struct *mm);
 void pinmem_account_forget(struct pinmem_pin *pin);
+void pinmem_account_memlock(const struct pinmem_pin *pin,
+			    struct pinmem_ioc_pin *arg);
 unsigned long pinmem_account_total(void);
 void pinmem_account_features(struct pinmem_ioc_features *features);
 
@@ -428,6 +434,8 @@ struct pinmem_pin *pinmem_make(struct pinmem_file *file,
 int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
 		    struct pinmem_fail *fail);
 void pinmem_make_abort(struct pinmem_pin *pin);
+int pinmem_try(struct pinmem_file *file, struct pinmem_ioc_pin *arg,
+	       struct pinmem_fail *fail);
 int pinmem_end(struct pinmem_pin *pin, enum pinmem_end why);
 void pinmem_end_owned(struct pinmem_file *file);
 

@@ -195,6 +195,24 @@ bool pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
 }
 
 /*
+ * How many of these pages, which may go at any time, lie in a movable zone: an
+ * estimate, as only the first page of a section is looked at.
+ */
+unsigned long pinmem_walk_count_movable(unsigned long pfn, unsigned long pages)
+{
+	unsigned long end = pfn + pages, next, movable = 0;
+	struct page *page;
+
+	for (; pfn < end; pfn = next) {
+		next = min(end, SECTION_ALIGN_UP(pfn + 1));
+		page = pfn_to_online_page(pfn);
+		if (page && is_zone_movable_page(page))
+			movable += next - pfn;
+	}
+	return movable;
+}
+
+/*
  * The query.
  */
 

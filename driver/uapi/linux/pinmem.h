@@ -233,7 +233,8 @@ enum pinmem_pin_flags {
  *	@handle is not.
  * @handle: 0: make a new pin.  Else the pin to append the ranges to.
  * @out_handle: The pin's name; 0 of a dry run
- * @out_bytes: What this call pinned and charged: the pages of all @ranges
+ * @out_bytes: What this call pinned and charged, or a dry run would: the pages
+ *	of all @ranges
  * @out_why: On failure the reason, an enum pinmem_why
  * @out_range: On failure the index of the range, if one is to blame
  * @out_addr: On failure the address in that range
@@ -244,8 +245,8 @@ enum pinmem_pin_flags {
  * @out_absent: bytes that would be faulted in,
  * @out_movable: and of those present the bytes that would be moved first, as
  *	they lie in a movable zone; an estimate, which leaves out CMA areas.
- * @out_runs: Runs of physically contiguous pages, at least: what is absent is
- *	counted as one wherever it is.
+ * @out_runs: Runs of physically contiguous pages to expect; an estimate, which
+ *	counts what is absent as one run wherever it is.
  * @out_memlock_limit: RLIMIT_MEMLOCK of the caller,
  * @out_memlock_use: how much of it is in use,
  * @out_memlock_need: and how much would be charged to it, 0 with CAP_IPC_LOCK.
