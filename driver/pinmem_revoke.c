@@ -268,6 +268,19 @@ static void check_work(struct work_struct *work)
 	pinmem_pin_put(&x->pin);
 }
 
+static unsigned long range_size(const struct pinmem_ioc_range *range)
+{
+	return pinmem_range_pages(range) << PAGE_SHIFT;
+}
+
+static int insert_next(struct pinmem_watch *w, struct mm_struct *mm,
+		       const struct pinmem_ioc_range *range)
+{
+	return mmu_interval_notifier_insert(&w->mni, mm,
+					    pinmem_range_start(range),
+					    range_size(range), &watch_ops);
+}
+
 /* The first of an address space registers with it, as pinmem_mm_watch() does. */
 static int insert_first(struct pinmem_watch *w, struct mm_struct *mm,
 			const struct pinmem_ioc_range *range)
@@ -278,8 +291,8 @@ static int insert_first(struct pinmem_watch *w, struct mm_struct *mm,
 		return -EINTR;
 	err = mmu_interval_notifier_insert_locked(&w->mni, mm,
 						  pinmem_range_start(range),
-						  pinmem_range_pages(range) <<
-						  PAGE_SHIFT, &watch_ops);
+						  range_size(range),
+						  &watch_ops);
 	mmap_write_unlock(mm);
 	return err == -EINTR ? pinmem_mm_interrupted() : err;
 }
@@ -304,13 +317,8 @@ int pinmem_revoke_begin(struct pinmem_pin *pin, struct mm_struct *mm)
 		w->pin = pin;
 		w->first = first;
 		first += pinmem_range_pages(&range[i]);
-		if (i)
-			err = mmu_interval_notifier_insert(&w->mni, mm,
-				pinmem_range_start(&range[i]),
-				pinmem_range_pages(&range[i]) << PAGE_SHIFT,
-				&watch_ops);
-		else
-			err = insert_first(w, mm, range);
+		err = i ? insert_next(w, mm, &range[i]) :
+			  insert_first(w, mm, &range[i]);
 		if (err)
 			break;
 		x->nr_watches++;
