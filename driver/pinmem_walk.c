@@ -165,17 +165,16 @@ bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr)
 	return poisoned;
 }
 
-/* Whether something in [addr, end) lies in a movable zone.  Under mmap_lock. */
-bool pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
-			 unsigned long end)
+/* Where in [addr, end) a movable zone begins, or end.  Under mmap_lock. */
+unsigned long pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
+				  unsigned long end)
 {
-	bool movable = false;
-
-	while (addr < end && !movable) {
+	for (; addr < end; addr += PAGE_SIZE) {
 		struct page *page = NULL;
 		enum pinmem_entry entry;
 		struct pinmem_leaf leaf;
 		unsigned long flags;
+		bool movable;
 		pte_t pte;
 
 		local_irq_save(flags);
@@ -189,9 +188,10 @@ bool pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
 		}
 		movable = page && is_zone_movable_page(page);
 		local_irq_restore(flags);
-		addr += PAGE_SIZE;
+		if (movable)
+			break;
 	}
-	return movable;
+	return addr;
 }
 
 /*
