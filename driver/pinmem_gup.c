@@ -377,6 +377,10 @@ static long make_ready(struct pinmem_gup *g, unsigned long addr,
 		entry = pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
 					 &leaf);
 		*first = entry != PINMEM_ENTRY_TABLE;
+		if (longterm(g) && is_vm_hugetlb_page(vma) &&
+		    !pinmem_gup_moves_hugetlb() &&
+		    pinmem_walk_movable(g->mm, addr, addr + 1) == addr)
+			return fail_at(g, addr, PINMEM_WHY_MIGRATE, -EBUSY);
 		if (entry == PINMEM_ENTRY_PMD || entry == PINMEM_ENTRY_PUD ||
 		    tries++ == FAULT_TRIES)
 			return addr + PAGE_SIZE;
