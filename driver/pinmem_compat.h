@@ -70,6 +70,21 @@ static inline unsigned int pinmem_folio_pincount(struct folio *folio)
 #endif
 }
 
+/*
+ * Where in its file a page of the page cache is, in base pages.  a08c7193e4f1
+ * (6.7) made the index of hugetlb pages count base pages, too.
+ */
+static inline unsigned long pinmem_page_pgoff(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	unsigned long index = folio->index;
+
+	if (LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0) &&
+	    folio_test_hugetlb(folio))
+		index *= folio_nr_pages(folio);
+	return index + folio_page_idx(folio, page);
+}
+
 /* 3c8e44c9b369 (6.12) made special huge entries. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 static inline bool pinmem_pmd_special(pmd_t pmd)

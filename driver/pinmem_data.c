@@ -16,8 +16,6 @@
 #include "pinmem_compat.h"
 #include "pinmem_private.h"
 
-#define SEEK_RUNS	4096	/* passed in one hold of the lock */
-
 /* A place in a pin. */
 struct place {
 	const struct pinmem_pin *pin;
@@ -69,21 +67,6 @@ static const struct pinmem_ioc_range *place_range(const struct place *p)
 	return range + p->range;
 }
 
-/* Goes on to the run that holds this page; false: not there yet, go on later. */
-static bool place_seek(struct place *p, unsigned long page)
-{
-	unsigned int i;
-
-	if (!p->it.runs || page < p->it.first)
-		pinmem_runs_first(&p->it, &p->pin->runs);
-	for (i = 0; i < SEEK_RUNS; i++) {
-		if (page < p->it.first + p->it.run.pages)
-			return true;
-		pinmem_runs_next(&p->it);
-	}
-	return false;
-}
-
 /*
  * The memory here, and how much of it follows physically in the range.  Under
  * the lock of the pin's mm.  -ENOENT: the pin holds it no more; -EAGAIN: the
@@ -98,7 +81,9 @@ static int place_phys(struct place *p, u64 *phys, u64 *len)
 	if (RB_EMPTY_NODE(&p->pin->span.rb))
 		return -ENOENT;
 	page = p->first + ((addr - pinmem_range_start(range)) >> PAGE_SHIFT);
-	if (!place_seek(p, page))
+	if (!p->it.runs)
+		pinmem_runs_first(&p->it, &p->pin->runs);
+	if (!pinmem_runs_approach(&p->it, page))
 		return -EAGAIN;
 	in_run = page - p->it.first;
 	*phys = PFN_PHYS(p->it.run.pfn + in_run) + offset_in_page(addr);
@@ -247,7 +232,7 @@ static int check_extents(const struct pinmem_pin *pin,
 	if (arg->extent_size > PAGE_SIZE)
 		return -E2BIG;
 	if (!(pin->flags & PINMEM_PIN_LONGTERM) ||
-	    pin->flags & PINMEM_PIN_LEASED)
+	    pin->flags & (PINMEM_PIN_LEASED | PINMEM_PIN_REVOCABLE))
 		return -EPERM;
 	return 0;
 }

@@ -19,7 +19,8 @@
 #include "pinmem_private.h"
 
 /* What has to be the same in every call. */
-#define SAME_FLAGS	(PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM | PINMEM_PIN_GET)
+#define SAME_FLAGS	(PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM | \
+			 PINMEM_PIN_GET | PINMEM_PIN_REVOCABLE)
 
 static int fail(struct pinmem_fail *f, u32 why, int err)
 {

@@ -138,6 +138,9 @@ static int check_flags(const struct pinmem_ioc_pin *arg)
 	if (arg->flags & PINMEM_PIN_GET &&
 	    arg->flags & (PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM))
 		return -EINVAL;
+	if (arg->flags & PINMEM_PIN_REVOCABLE &&
+	    arg->flags & (PINMEM_PIN_GET | PINMEM_PIN_GROW))
+		return -EINVAL;
 	if (arg->flags & PINMEM_PIN_GROW && arg->flags & PINMEM_PIN_KEEP)
 		return -EINVAL;
 	if (arg->handle &&
@@ -193,19 +196,31 @@ static struct mm_struct *target(struct pinmem_file *file,
 	return current->mm;
 }
 
+static int registering_failed(struct pinmem_fail *f, int err)
+{
+	return fail(f, err == -ENOMEM ? PINMEM_WHY_NO_MEMORY :
+					PINMEM_WHY_INTERRUPTED, err);
+}
+
 /* Finds or makes what the pin stands in, and charges for it. */
 static int enter(struct pinmem_pin *pin, struct mm_struct *mm,
 		 struct pinmem_fail *f)
 {
 	struct pinmem_mm *pm = pinmem_mm_watch(mm);
+	int err;
 
-	if (IS_ERR(pm)) {
-		f->why = PTR_ERR(pm) == -ENOMEM ? PINMEM_WHY_NO_MEMORY :
-						  PINMEM_WHY_INTERRUPTED;
-		return PTR_ERR(pm);
-	}
+	if (IS_ERR(pm))
+		return registering_failed(f, PTR_ERR(pm));
 	pin->pm = pm;
-	return pinmem_account_charge(pin, mm, f);
+	err = pinmem_account_charge(pin, mm, f);
+	if (err || !(pin->flags & PINMEM_PIN_REVOCABLE))
+		return err;
+	err = pinmem_revoke_begin(pin, mm);
+	if (!err)
+		return 0;
+	pinmem_account_uncharge(pin, mm);
+	pinmem_account_forget(pin);
+	return registering_failed(f, err);
 }
 
 /* Checks all that can be checked, and takes a use count of the mm to pin. */
@@ -223,7 +238,8 @@ static struct pinmem_pin *prepare(struct pinmem_file *file,
 	if (err)
 		return ERR_PTR(err);
 	pin = pinmem_pin_alloc(ttl != PINMEM_TTL_NONE || arg->handle ||
-			       arg->flags & PINMEM_PIN_GROW);
+			       arg->flags & (PINMEM_PIN_GROW |
+					     PINMEM_PIN_REVOCABLE));
 	if (!pin)
 		return ERR_PTR(fail(f, PINMEM_WHY_NO_MEMORY, -ENOMEM));
 	if (ttl != PINMEM_TTL_NONE)
@@ -308,6 +324,8 @@ void pinmem_make_abort(struct pinmem_pin *pin)
 {
 	struct mm_struct *mm = pin_mm(pin);
 
+	if (pin->flags & PINMEM_PIN_REVOCABLE)
+		pinmem_revoke_end(pin);
 	pinmem_account_uncharge(pin, mm);
 	pinmem_account_forget(pin);
 	mmput_async(mm);
@@ -324,6 +342,8 @@ static void publish(struct pinmem_pin *pin, struct pinmem_file *file)
 	pinmem_pin_publish(pin, file);
 	if (pin->flags & PINMEM_PIN_LEASED)
 		pinmem_lease_start(pin);
+	if (pin->flags & PINMEM_PIN_REVOCABLE)
+		pinmem_revoke_arm(pin);
 }
 
 /* Adds it to the pin that grows by it, which may have ended. */
@@ -334,11 +354,24 @@ static int add_to_base(struct pinmem_pin *pin, struct pinmem_fail *f)
 	if (pin->flags & PINMEM_PIN_KEEP)
 		__module_get(THIS_MODULE);
 	err = pinmem_grow_commit(pin, f);
-	if (err) {
+	if (err && pin->flags & PINMEM_PIN_KEEP)
+		module_put(THIS_MODULE);
+	return err;
+}
+
+/* What can still fail when the pages are pinned. */
+static int settle(struct pinmem_pin *pin, struct mm_struct *mm,
+		  struct pinmem_fail *f)
+{
+	int err = 0;
+
+	if (pinmem_pin_base(pin))
+		err = add_to_base(pin, f);
+	else if (pin->flags & PINMEM_PIN_REVOCABLE &&
+		 pinmem_revoke_settle(pin, mm))
+		err = fail(f, PINMEM_WHY_CHANGING, -EBUSY);
+	if (err)
 		pinmem_gup_release(&pin->runs, pin->flags & ~PINMEM_PIN_WRITE);
-		if (pin->flags & PINMEM_PIN_KEEP)
-			module_put(THIS_MODULE);
-	}
 	return err;
 }
 
@@ -349,19 +382,18 @@ static int add_to_base(struct pinmem_pin *pin, struct pinmem_fail *f)
 int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
 		    struct pinmem_fail *f)
 {
-	bool grows = pinmem_pin_base(pin);
 	struct mm_struct *mm = pin_mm(pin);
 	int err;
 
 	err = pinmem_gup(pin, mm, f);
 	trace_pinmem_pin(pin, err);
-	if (!err && grows)
-		err = add_to_base(pin, f);
+	if (!err)
+		err = settle(pin, mm, f);
 	if (err) {
 		pinmem_make_abort(pin);
 		return err;
 	}
-	if (!grows)
+	if (!pinmem_pin_base(pin))
 		publish(pin, file);
 	pinmem_pin_put(pin);
 	/* If its last user is gone, the pin is told through its pinmem_mm. */
@@ -375,6 +407,8 @@ static void give_back(struct pinmem_pin *pin)
 	trace_pinmem_unpin(pin, pin->end);
 	if (pin->flags & PINMEM_PIN_LEASED)
 		pinmem_lease_stop(pin);
+	if (pin->flags & PINMEM_PIN_REVOCABLE)
+		pinmem_revoke_end(pin);
 	pinmem_mm_del(pin->pm, pin);
 	pinmem_gup_release(&pin->runs, pin->flags);
 	pinmem_account_uncharge(pin, pin_mm(pin));
@@ -428,6 +462,12 @@ void pinmem_target_died(struct pinmem_pin *pin)
 void pinmem_time_over(struct pinmem_pin *pin)
 {
 	end_soon(pin, PINMEM_END_TIME);
+}
+
+/* An address does not show its page any more. */
+void pinmem_revoked(struct pinmem_pin *pin)
+{
+	end_soon(pin, PINMEM_END_REVOKED);
 }
 
 /* RENEW. */

@@ -72,6 +72,7 @@ static int __init pinmem_init(void)
 	if (err)
 		return err;
 	pinmem_lease_init(pinmem_time_over);
+	pinmem_revoke_init(pinmem_revoked);
 	err = pinmem_mm_init(pinmem_target_died);
 	if (err)
 		goto err_pin;

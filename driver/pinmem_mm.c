@@ -33,6 +33,18 @@ void pinmem_mm_queue(struct work_struct *work)
 	queue_work(mm_wq, work);
 }
 
+/* As above, after a time, also if it is queued; true: it was. */
+bool pinmem_mm_requeue(struct delayed_work *work, unsigned long delay)
+{
+	return mod_delayed_work(mm_wq, work, delay);
+}
+
+/* Registering gives up for any signal: let it be handled, and return. */
+int pinmem_mm_interrupted(void)
+{
+	return fatal_signal_pending(current) ? -EINTR : -ERESTARTNOINTR;
+}
+
 void pinmem_mm_put(struct pinmem_mm *pm)
 {
 	if (refcount_dec_and_test(&pm->ref))
@@ -182,10 +194,7 @@ struct pinmem_mm *pinmem_mm_watch(struct mm_struct *mm)
 	if (!pm)
 		pm = mm_register(mm);
 	mmap_write_unlock(mm);
-	/* Registering gives up for any signal: let it be handled, and return. */
-	if (pm == ERR_PTR(-EINTR) && !fatal_signal_pending(current))
-		return ERR_PTR(-ERESTARTNOINTR);
-	return pm;
+	return pm == ERR_PTR(-EINTR) ? ERR_PTR(pinmem_mm_interrupted()) : pm;
 }
 
 /* Sets the span to all that the ranges touch. */

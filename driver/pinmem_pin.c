@@ -90,6 +90,7 @@ static void extended_free(struct pinmem_extended *x)
 		older = ranges->older;
 		kvfree(ranges);
 	}
+	kvfree(x->watches);
 	if (x->base) {
 		clear_bit_unlock(0, &pinmem_extended(x->base)->busy);
 		pinmem_pin_put(x->base);

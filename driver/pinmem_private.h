@@ -34,6 +34,7 @@
  *	target		whose memory
  *	account		charges and limits
  *	gup		the one caller of pin_user_pages*() and unpin_*()
+ *	revoke		pins that end when an address shows another page
  *	walk		the one reader of page tables
  *	runs		the compact store
  *	lease		pins that end by the clock
@@ -41,9 +42,10 @@
  *	mm		an address space with pins: its pins, and that it dies
  *
  * Locks, outermost first: mmap_lock, pinmem_mm.lock, and then one of the index
- * lock, the account lock and the lock of the table of pinmem_mm.  All but
- * mmap_lock are spinlocks that are held for a few lines.  None is held while
- * pages are pinned or unpinned.
+ * lock, the account lock and the lock of the table of pinmem_mm.  The watch lock
+ * of a revocable pin stands alone, and is taken under whatever the mm's locks
+ * are when its page tables change.  All but mmap_lock are spinlocks that are held
+ * for a few lines.  None is held while pages are pinned or unpinned.
  */
 
 /* Why a call failed, for its reply. */
@@ -59,7 +61,8 @@ struct pinmem_fail {
 #define PINMEM_PIN_FLAGS	(PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM | \
 				 PINMEM_PIN_KEEP | PINMEM_PIN_SLOW | \
 				 PINMEM_PIN_REMOTE | PINMEM_PIN_GET | \
-				 PINMEM_PIN_GROW | PINMEM_PIN_DRY_RUN)
+				 PINMEM_PIN_REVOCABLE | PINMEM_PIN_GROW | \
+				 PINMEM_PIN_DRY_RUN)
 
 /* Ours, beside those of enum pinmem_pin_flags in pinmem_pin.flags. */
 #define PINMEM_PIN_EXTENDED	BIT(11)	/* in a struct pinmem_extended */
@@ -164,6 +167,7 @@ bool pinmem_runs_first(struct pinmem_runs_iter *it,
 		       const struct pinmem_runs *runs);
 bool pinmem_runs_next(struct pinmem_runs_iter *it);
 void pinmem_runs_seek(struct pinmem_runs_iter *it, unsigned long page);
+bool pinmem_runs_approach(struct pinmem_runs_iter *it, unsigned long page);
 
 /*
  * pinmem_pin.c
@@ -213,7 +217,7 @@ struct pinmem_ranges {
 	struct pinmem_ioc_range range[];
 };
 
-/* A pin that ends by the clock or may grow, or what one grows by. */
+/* A pin that ends by the clock, may grow or is revocable, or what one grows by. */
 struct pinmem_extended {
 	struct pinmem_pin pin;
 	struct timerqueue_node node;		/* under the lease lock */
@@ -222,6 +226,13 @@ struct pinmem_extended {
 	struct page *tail;			/* last of the runs' pages */
 	unsigned long busy;			/* it grows just now */
 	struct pinmem_pin *base;		/* the pin that grows by this */
+	struct pinmem_watch *watches;		/* of a revocable pin */
+	u32 nr_watches;
+	spinlock_t watch_lock;			/* of what follows */
+	unsigned int delay_ms;			/* before the next check */
+	bool armed;				/* checks may be queued */
+	bool marked;				/* something to check */
+	struct delayed_work check;
 };
 
 static inline struct pinmem_extended *
@@ -333,6 +344,8 @@ void pinmem_mm_measure(struct pinmem_pin *pin);
 void pinmem_mm_stretch(struct pinmem_mm *pm, struct pinmem_pin *pin,
 		       const struct pinmem_pin *more);
 void pinmem_mm_queue(struct work_struct *work);
+bool pinmem_mm_requeue(struct delayed_work *work, unsigned long delay);
+int pinmem_mm_interrupted(void);
 
 /*
  * pinmem_walk.c
@@ -357,6 +370,9 @@ struct pinmem_seen {
 	unsigned long pfn;
 	u32 state;			/* enum pinmem_page */
 	u32 count;
+	/* Without a PFN: what of a file would show, if that is mapped here. */
+	struct address_space *mapping;
+	unsigned long pgoff;
 };
 
 enum pinmem_entry pinmem_walk_leaf(struct mm_struct *mm, unsigned long addr,
@@ -371,6 +387,15 @@ int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 		      unsigned long end, struct pinmem_seen *seen,
 		      unsigned int max);
 bool pinmem_vma_is_secretmem(struct vm_area_struct *vma);
+
+/*
+ * pinmem_revoke.c
+ */
+void pinmem_revoke_init(void (*over)(struct pinmem_pin *pin));
+int pinmem_revoke_begin(struct pinmem_pin *pin, struct mm_struct *mm);
+int pinmem_revoke_settle(struct pinmem_pin *pin, struct mm_struct *mm);
+void pinmem_revoke_arm(struct pinmem_pin *pin);
+void pinmem_revoke_end(struct pinmem_pin *pin);
 
 /*
  * pinmem_gup.c
@@ -426,6 +451,7 @@ int pinmem_grow_commit(struct pinmem_pin *pin, struct pinmem_fail *fail);
  */
 void pinmem_target_died(struct pinmem_pin *pin);
 void pinmem_time_over(struct pinmem_pin *pin);
+void pinmem_revoked(struct pinmem_pin *pin);
 int pinmem_renew(struct pinmem_pin *pin, u64 ttl_ns);
 void pinmem_end_handle_file(struct pinmem_file *file);
 struct pinmem_pin *pinmem_make(struct pinmem_file *file,

@@ -16,6 +16,7 @@
 
 #include "pinmem_private.h"
 
+#define SEEK_RUNS	4096	/* passed at a time */
 #define RUN_PFN_BITS	40
 #define RUN_KIND_BITS	2
 #define RUN_PAGES_BITS	(64 - RUN_PFN_BITS - RUN_KIND_BITS)
@@ -297,6 +298,21 @@ bool pinmem_runs_next(struct pinmem_runs_iter *it)
 	}
 	iter_load(it);
 	return true;
+}
+
+/* As below, but only so far; false: not there yet, go on later. */
+bool pinmem_runs_approach(struct pinmem_runs_iter *it, unsigned long page)
+{
+	unsigned int i;
+
+	if (page < it->first)
+		pinmem_runs_first(it, it->runs);
+	for (i = 0; i < SEEK_RUNS; i++) {
+		if (page < it->first + it->run.pages)
+			return true;
+		pinmem_runs_next(it);
+	}
+	return false;
 }
 
 /* Goes to the run that holds page number @page, which there has to be. */

@@ -224,6 +224,7 @@ struct query {
 	unsigned int nr;
 	unsigned int max;
 	u32 absent;			/* state of what is not mapped in */
+	struct address_space *mapping;	/* of a file */
 };
 
 /* Notes what follows at the end of what was seen; false: no room. */
@@ -231,9 +232,14 @@ static bool see(struct query *q, unsigned long addr, unsigned long pages,
 		unsigned long pfn, u32 state, u32 count)
 {
 	struct pinmem_seen *last = q->nr ? &q->seen[q->nr - 1] : NULL;
+	struct address_space *mapping = pfn ? NULL : q->mapping;
+	unsigned long pgoff = mapping ? q->vma->vm_pgoff +
+		((addr - q->vma->vm_start) >> PAGE_SHIFT) : 0;
 
 	if (last && last->state == state && last->count == count &&
-	    (pfn ? last->pfn + last->pages == pfn : !last->pfn)) {
+	    (pfn ? last->pfn + last->pages == pfn : !last->pfn) &&
+	    last->mapping == mapping &&
+	    (!mapping || last->pgoff + last->pages == pgoff)) {
 		last->pages += pages;
 		return true;
 	}
@@ -242,6 +248,7 @@ static bool see(struct query *q, unsigned long addr, unsigned long pages,
 	q->seen[q->nr++] = (struct pinmem_seen) {
 		.addr = addr, .pages = pages, .pfn = pfn,
 		.state = state, .count = count,
+		.mapping = mapping, .pgoff = pgoff,
 	};
 	return true;
 }
@@ -495,6 +502,7 @@ int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 		return -EINTR;
 	while (*addr < end && budget--) {
 		q.vma = find_vma(mm, *addr);
+		q.mapping = NULL;
 		if (!q.vma || *addr < q.vma->vm_start) {
 			stop = q.vma ? min(end, q.vma->vm_start) : end;
 			if (!see(&q, *addr, (stop - *addr) >> PAGE_SHIFT, 0,
@@ -513,6 +521,8 @@ int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 			continue;
 		}
 		q.absent = vma_absent(q.vma);
+		if (q.vma->vm_file)
+			q.mapping = q.vma->vm_file->f_mapping;
 		stop = query_step(&q, *addr, stop);
 		if (stop == *addr && q.nr == q.max)
 			break;

@@ -144,7 +144,7 @@ static void fill_extents(struct scene *scene, void *arg)
 	}
 
 static const struct command commands[] = {
-	COMMAND(PIN, offsetof(struct pinmem_ioc_pin, out_handle), 0x1bf, pin),
+	COMMAND(PIN, offsetof(struct pinmem_ioc_pin, out_handle), 0x1ff, pin),
 	COMMAND(UNPIN, sizeof(struct pinmem_ioc_unpin), 0, unpin),
 	COMMAND(INFO, offsetof(struct pinmem_ioc_info, out_nr_ranges), 0, info),
 	COMMAND(QUERY, offsetof(struct pinmem_ioc_query, out_nr_runs), 0x3,
@@ -675,7 +675,7 @@ TEST(features_tell_what_the_driver_can)
 	CHECK_EQ(features.out_abi_version, PINMEM_ABI_VERSION);
 	CHECK_EQ(features.out_page_size, PAGE);
 	CHECK_EQ(features.out_features, PINMEM_FEATURE_REMOTE);
-	CHECK_EQ(features.out_pin_flags, 0x1bf);
+	CHECK_EQ(features.out_pin_flags, 0x1ff);
 	CHECK_NE(features.out_instance, 0);
 	CHECK_EQ(features.out_max_ranges, ioc_param("max_ranges"));
 	CHECK_EQ(features.out_max_pins, ioc_param("max_user_pins"));

@@ -50,7 +50,8 @@
  *    user's.  There is one answer to all three.
  *  - ENOMEM: RLIMIT_MEMLOCK, or no memory.
  *  - EDQUOT: one of pinmem's own limits.
- *  - EBUSY: pages could not be moved to where a longterm pin may hold them.
+ *  - EBUSY: pages could not be moved to where a longterm pin may hold them, the
+ *    address space kept changing, or another call makes the pin grow.
  *  - EOVERFLOW: a page is pinned so often that its reference count would
  *    overflow.
  *  - EHWPOISON: the memory is broken.
