@@ -65,7 +65,7 @@ static const struct argp argp = {
 	.args_doc = "HANDLE",
 	.doc = "Tell where a pin lies in physical memory; root only.\v"
 	"OFFSET counts the bytes of the pin's ranges, one after the other.  Only a "
-	"longterm pin without --ttl is told of, and only while the kernel is not locked "
+	"longterm pin without --ttl and --revocable is told of, and only while the kernel is not locked "
 	"down.\n\n"
 	"It is reached through the pin's own file only, which pinctl pin gives to the "
 	"COMMAND that it runs, and whose number is in PINMEM_FD there.  HANDLE may be 0: "
@@ -86,10 +86,11 @@ static int explain(const struct extents *extents, int err, struct failure *fail)
 	if (pinmem_info_get(extents->ctx, extents->handle, &info))
 		return explain_not_yours(fail, err, extents->handle);
 	lasts = pinmem_info_get_flags(info) & PINMEM_LONGTERM &&
+		!(pinmem_info_get_flags(info) & PINMEM_REVOCABLE) &&
 		pinmem_info_get_left_ns(info) == PINMEM_NO_END;
 	pinmem_info_free(info);
 	if (!lasts)
-		return failure_set(fail, err, "handle %" PRIu64 ": an address that hardware was given must not end behind its back: pin it without --short, --get and --ttl",
+		return failure_set(fail, err, "handle %" PRIu64 ": an address that hardware was given must not end behind its back: pin it without --short, --get, --ttl and --revocable",
 				   extents->handle);
 	if (extents->fd < 0)
 		return explain_not_yours(fail, err, extents->handle);

@@ -20,6 +20,9 @@ enum {
 	OPT_SHORT,
 	OPT_GET,
 	OPT_TTL,
+	OPT_REVOCABLE,
+	OPT_DRY_RUN,
+	OPT_READ_ONLY_FD,
 };
 
 struct pin {
@@ -31,20 +34,30 @@ struct pin {
 	bool get;
 	uint64_t ttl_ns;	/* 0: as it is */
 	char **command;		/* to run with the pin's file */
+	bool read_only;		/* that file */
 	bool slow;
+	bool revocable;
+	bool dry_run;
 	bool hold;
 
 	struct pinmem_ctx *ctx;
 	struct pinmem_request *req;
 	struct target target;
 	struct selection sel;
+	struct progress *progress;
 	uint64_t max_ranges;
 	uint64_t handle;
+	bool tried;		/* the dry run has figures */
 };
 
 static bool is_longterm(const struct pin *pin)
 {
 	return !pin->is_short && !pin->get;
+}
+
+static bool is_kept(const struct pin *pin)
+{
+	return !pin->hold && !pin->command;
 }
 
 static void check_usage(struct pin *pin, struct argp_state *state)
@@ -61,8 +74,13 @@ static void check_usage(struct pin *pin, struct argp_state *state)
 		argp_error(state, "--get and --write exclude each other: who only holds a reference may not write");
 	if (pin->command && (pin->hold || pin->set->json))
 		argp_error(state, "a COMMAND excludes --hold and --json: the pin ends with it, and the output is its own");
-	if (!is_longterm(pin) && pin->ttl_ns == PINMEM_NO_END &&
-	    !pin->hold && !pin->command)
+	if (pin->get && pin->revocable)
+		argp_error(state, "--get and --revocable exclude each other: a plain reference does not end by itself");
+	if (pin->dry_run && (pin->hold || pin->command))
+		argp_error(state, "--dry-run excludes --hold and a COMMAND: nothing is pinned that they could use");
+	if (pin->read_only && !pin->command)
+		argp_error(state, "--read-only-fd goes with a COMMAND, which gets the file");
+	if (!is_longterm(pin) && pin->ttl_ns == PINMEM_NO_END && is_kept(pin))
 		argp_error(state, "a pin that is not longterm must not be left behind without an end: give a TIME, or use --hold");
 	pin->sel.words = args_words(state, &pin->args);
 	pin->sel.nr_words = pin->args.n;
@@ -90,6 +108,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_TTL:
 		parse_time_or_exit(state, arg, &pin->ttl_ns);
+		return 0;
+	case OPT_REVOCABLE:
+		pin->revocable = true;
+		return 0;
+	case OPT_DRY_RUN:
+		pin->dry_run = true;
+		return 0;
+	case OPT_READ_ONLY_FD:
+		pin->read_only = true;
 		return 0;
 	case OPT_SLOW:
 		pin->slow = true;
@@ -126,9 +153,12 @@ static const struct argp_option options[] = {
 	{ "short", OPT_SHORT, NULL, 0, "The pin is for moments: pages stay where they are, and it ends soon by itself", 0 },
 	{ "get", OPT_GET, NULL, 0, "Take plain references (FOLL_GET) in place of pins, for moments", 0 },
 	{ "ttl", OPT_TTL, "TIME", 0, "When the pin ends by itself: a number with ms, s, m, h or d; or none", 0 },
+	{ "revocable", OPT_REVOCABLE, NULL, 0, "The pin ends as soon as one of its addresses shows another page", 0 },
 	{ "slow", OPT_SLOW, NULL, 0, "Use the kernel's slow path, which another process always takes", 0 },
 	{ "populate", OPT_POPULATE, NULL, 0, "Pin memory never touched, too, by filling it", 0 },
+	{ "dry-run", OPT_DRY_RUN, NULL, 0, "Pin nothing, and tell what pinning would meet", 0 },
 	{ "hold", OPT_HOLD, NULL, 0, "Stay, and end the pin on Ctrl-C, SIGTERM or SIGHUP", 0 },
+	{ "read-only-fd", OPT_READ_ONLY_FD, NULL, 0, "COMMAND may read what the pin holds and ask about it, not write, renew or unpin", 0 },
 	{ "json", 'j', NULL, 0, "Print one JSON document", 0 },
 	{ 0 }
 };
@@ -155,6 +185,13 @@ static const struct argp argp = {
 	"others find the pin by the environment, PINMEM_FD and PINMEM_HANDLE.\n\n"
 	"With --short or --get the pin ends after the module's short_lease_ms; a --ttl "
 	"may be shorter, or for root longer.\n\n"
+	"A --revocable pin ends when the process unmaps, remaps, discards or truncates "
+	"any of it, or a write puts another page there; any other pin then holds the old "
+	"pages.\n\n"
+	"Much memory is pinned in steps; after a second a terminal shows how far it is.  "
+	"Ctrl-C, or any other end of pinctl before the last step, leaves nothing pinned.\n\n"
+	"A --dry-run tells beforehand how much would be brought in or moved, what it takes of "
+	"RLIMIT_MEMLOCK, and why it would be refused: then the exit status is 1.\n\n"
 	"fork() of the process copies every pinned private page at once, in time and "
 	"memory of the pinned size.  For programs that fork to save (redis, the "
 	"PostgreSQL postmaster) turn that off, or do not pin them.\n\n"
@@ -164,6 +201,7 @@ static const struct argp argp = {
 	"  sudo pinctl pin --pid 812 7f0000000000+64M\n"
 	"  sudo pinctl pin --pid 812 map:libc.so --hold\n"
 	"  sudo pinctl pin --pid 812 heap --ttl 90s\n"
+	"  sudo pinctl pin --pid 812 all --dry-run\n"
 	"  sudo pinctl pin --pid 812 7f0000000000+4K -- pinctl read 0 0 4K --hex",
 };
 
@@ -177,7 +215,9 @@ static unsigned int flags_of(const struct pin *pin)
 		flags |= PINMEM_LONGTERM;
 	if (pin->get)
 		flags |= PINMEM_GET;
-	if (!pin->hold && !pin->command)
+	if (pin->revocable)
+		flags |= PINMEM_REVOCABLE;
+	if (is_kept(pin))
 		flags |= PINMEM_KEEP;
 	if (pin->slow)
 		flags |= PINMEM_SLOW;
@@ -204,26 +244,69 @@ static int ask_driver(struct pin *pin, struct failure *fail)
 	return ret;
 }
 
-static int fill_request(struct pin *pin, struct failure *fail)
+/* All ranges, but for their first "skip" bytes. */
+static int fill_request(const struct pin *pin, struct pinmem_request *req,
+			unsigned int flags, uint64_t skip, struct failure *fail)
 {
 	const struct ranges *ranges = &pin->sel.ranges;
 	size_t i;
 	int ret;
 
-	pinmem_request_clear_ranges(pin->req);
-	pinmem_request_set_flags(pin->req, flags_of(pin));
-	pinmem_request_set_ttl(pin->req, pin->ttl_ns);
-	pinmem_request_set_mem_fd(pin->req, pin->target.mem_fd);
+	pinmem_request_clear_ranges(req);
+	pinmem_request_set_flags(req, flags);
+	pinmem_request_set_ttl(req, pin->ttl_ns);
+	pinmem_request_set_mem_fd(req, pin->target.mem_fd);
 	for (i = 0; i < ranges->n; i++) {
-		ret = pinmem_request_add_range(pin->req, ranges->v[i].start,
-					       ranges->v[i].end -
-					       ranges->v[i].start);
+		uint64_t start = ranges->v[i].start;
+		uint64_t len = ranges->v[i].end - start;
+		uint64_t less = skip < len ? skip : len;
+
+		skip -= less;
+		if (less == len)
+			continue;
+		ret = pinmem_request_add_range(req, start + less, len - less);
 		if (ret)
 			return failure_set(fail, ret, "0x%" PRIx64 "-0x%" PRIx64 ": %s",
-					   ranges->v[i].start,
-					   ranges->v[i].end, strerror(-ret));
+					   start, start + len, strerror(-ret));
 	}
 	return 0;
+}
+
+/*
+ * Pins what is left to pin, and lets go of it: then it is there, and the last
+ * step is a short one.  What can go wrong is for that to tell.
+ */
+static void rehearse(const struct pin *pin, uint64_t done)
+{
+	struct pinmem_request *req;
+	struct failure fail = { 0 };
+	uint64_t handle;
+
+	if (pinmem_request_new(&req))
+		return;
+	if (!fill_request(pin, req, flags_of(pin) & ~(unsigned int)PINMEM_KEEP,
+			  done, &fail) &&
+	    !pinmem_pin(pin->ctx, req, &handle))
+		pinmem_unpin(pin->ctx, handle);
+	failure_free(&fail);
+	pinmem_request_free(req);
+}
+
+/*
+ * Between the step that makes the pin stay and the word of its handle there must
+ * be no signal.  One that came meanwhile undoes it.
+ */
+static int on_progress(uint64_t done, uint64_t total, void *arg)
+{
+	struct pin *pin = arg;
+
+	progress_tell(pin->progress, done, total);
+	if (is_kept(pin) && done < total &&
+	    (total - done <= PINMEM_LAST_STEP || pin->revocable)) {
+		rehearse(pin, done);
+		hold_signals();
+	}
+	return signal_waits();
 }
 
 static int too_many_ranges(struct pin *pin, struct failure *fail)
@@ -236,10 +319,22 @@ static int too_many_ranges(struct pin *pin, struct failure *fail)
 			   pin->sel.ranges.n, pin->max_ranges);
 }
 
+static int use_request(struct pin *pin)
+{
+	int ret;
+
+	if (!pin->dry_run)
+		return pinmem_pin(pin->ctx, pin->req, &pin->handle);
+	ret = pinmem_estimate(pin->ctx, pin->req);
+	pin->tried = pinmem_request_get_bytes(pin->req) > 0;
+	return ret;
+}
+
 static int try_once(struct pin *pin, struct failure *fail)
 {
 	int ret;
 
+	pin->tried = false;
 	ret = select_ranges(&pin->sel, pin->ctx, &pin->target, fail);
 	if (ret)
 		return ret;
@@ -248,13 +343,16 @@ static int try_once(struct pin *pin, struct failure *fail)
 				   pin->target.label);
 	if (pin->sel.ranges.n > pin->max_ranges)
 		return too_many_ranges(pin, fail);
-	ret = fill_request(pin, fail);
+	ret = fill_request(pin, pin->req, flags_of(pin), 0, fail);
 	if (ret)
 		return ret;
-	ret = pinmem_pin(pin->ctx, pin->req, &pin->handle);
-	if (ret)
+	ret = use_request(pin);
+	if (ret) {
+		/* One that waits ends us here, with nothing pinned. */
+		release_signals();
 		return explain_pin(fail, ret, pin->req, &pin->target,
 				   &pin->sel.ranges, flags_of(pin));
+	}
 	if (!target_alive(&pin->target))
 		return failure_set(fail, ESRCH, "%s ended while it was being pinned, and the pin with it",
 				   pin->target.label);
@@ -321,7 +419,6 @@ static int try_until_done(struct pin *pin, struct failure *fail)
 
 static int make_pin(struct pin *pin, struct failure *fail)
 {
-	struct progress *progress;
 	int ret;
 
 	ret = ask_driver(pin, fail);
@@ -333,10 +430,11 @@ static int make_pin(struct pin *pin, struct failure *fail)
 	ret = pinmem_request_new(&pin->req);
 	if (ret)
 		return failure_set(fail, ret, "%s", strerror(-ret));
-	progress = progress_start("pinning");
+	pinmem_request_set_progress(pin->req, on_progress, pin);
+	pin->progress = progress_start(pin->dry_run ? "looking" : "pinning");
 	ret = try_until_done(pin, fail);
 	hold_signals();
-	progress_stop(progress);
+	progress_stop(pin->progress);
 	return ret;
 }
 
@@ -358,7 +456,6 @@ static uint64_t left_ns(const struct pin *pin)
 static void print_json(const struct pin *pin)
 {
 	struct json_object *obj = json_object_new_object();
-	struct json_object *target = json_object_new_object();
 	struct json_object *doc = json_object_with("pin", obj);
 
 	json_add_hex(obj, "handle", pin->handle);
@@ -366,9 +463,7 @@ static void print_json(const struct pin *pin)
 	json_add_u64(obj, "ranges", pin->sel.ranges.n);
 	json_add(obj, "flags", json_flags(flags_of(pin)));
 	json_add_left(obj, left_ns(pin));
-	json_add_pid(target, "pid", pin->pid);
-	json_add_text(target, "comm", pin->target.comm);
-	json_add(obj, "target", target);
+	json_add(obj, "target", target_json(pin->pid, pin->target.comm));
 	select_json(&pin->sel, doc);
 	json_print(doc);
 }
@@ -427,7 +522,7 @@ static int run_command(struct pin *pin)
 	struct failure fail = { 0 };
 
 	release_signals();
-	handle_run(pin->ctx, pin->handle, pin->command, &fail);
+	handle_run(pin->ctx, pin->handle, pin->read_only, pin->command, &fail);
 	return failure_report(pin->set, &fail);
 }
 
@@ -440,6 +535,9 @@ static int run(struct pin *pin)
 	ret = make_pin(pin, &fail);
 	if (pin->sel.complete && (ret || !pin->set->json))
 		select_notes(&pin->sel, &pin->target);
+	if (pin->tried)
+		return trial_report(pin->set, pin->req, &pin->sel, &pin->target,
+				    flags_of(pin), &fail);
 	if (ret)
 		return failure_report(pin->set, &fail);
 	if (pin->command)

@@ -68,10 +68,26 @@ static const struct argp argp = {
 	"  sudo pinctl renew 7 5m",
 };
 
-static int explain(const struct renew *renew, int err, struct failure *fail)
+static bool is_longterm(struct pinmem_ctx *ctx, uint64_t handle)
+{
+	struct pinmem_info *info;
+	bool longterm;
+
+	if (pinmem_info_get(ctx, handle, &info))
+		return false;
+	longterm = pinmem_info_get_flags(info) & PINMEM_LONGTERM;
+	pinmem_info_free(info);
+	return longterm;
+}
+
+static int explain(const struct renew *renew, struct pinmem_ctx *ctx, int err,
+		   struct failure *fail)
 {
 	switch (-err) {
 	case EPERM:
+		if (is_longterm(ctx, renew->handle))
+			return failure_set(fail, err, "handle %" PRIu64 ": this file of it is read-only (pinctl pin --read-only-fd): who made the pin can renew it by its handle",
+					   renew->handle);
 		return failure_set(fail, err, "handle %" PRIu64 ": a pin that is not longterm ends when it was to: pin again",
 				   renew->handle);
 	case EINVAL:
@@ -106,7 +122,7 @@ static int renew_one(struct renew *renew, struct pinmem_ctx *ctx,
 
 	ret = pinmem_renew(ctx, renew->handle, renew->ttl_ns);
 	if (ret)
-		return explain(renew, ret, fail);
+		return explain(renew, ctx, ret, fail);
 	ret = pinmem_info_get(ctx, renew->handle, &info);
 	if (ret)
 		return explain_no_handle(fail, ret, renew->handle);

@@ -56,6 +56,7 @@ struct status {
 	struct json_object *pins;
 	uint64_t nr_pins;
 	uint64_t bytes;
+	bool revoked;
 };
 
 static void check_usage(struct status *status, struct argp_state *state)
@@ -98,9 +99,11 @@ static const struct argp argp = {
 	.parser = parse_option,
 	.args_doc = "[HANDLE...]",
 	.doc = "List the pins that you made; for root, those of all users.\v"
-	"STATE is live, or ended and why.  RUNS are the stretches of physically "
+	"STATE is live, or ended and why: unpin, close (of its file), target (ended, or "
+	"runs another program), time (was over), revoked (" REVOKED_DOC ").  RUNS are the stretches of physically "
 	"contiguous pages that a pin holds.  FLAGS: longterm or short; keep: it stays "
-	"without its maker; write: for writing; slow: by the slow path; as-mapped: has pages of a private "
+	"without its maker; write: for writing; slow: by the slow path; get: plain references; "
+	"revocable: ends when an address shows another page; grow: is still being made, in steps; as-mapped: has pages of a private "
 	"mapping that could not be written when it was made.  OWNER made it, TARGET is whose "
 	"memory it is; LEFT is the time until it ends by itself; [?] is a process that is gone or cannot be seen from here.\n\n"
 	"status does not need access to /dev/pinmem.\n\n"
@@ -163,6 +166,8 @@ static void take(struct status *status, const struct pinmem_info *info)
 {
 	status->nr_pins++;
 	status->bytes += pinmem_info_get_bytes(info);
+	if (pinmem_info_get_ended(info) == PINMEM_ENDED_REVOKED)
+		status->revoked = true;
 	if (status->set->json)
 		json_object_array_add(status->pins, pin_json(info));
 	else
@@ -212,6 +217,8 @@ static void print_text(const struct status *status,
 		       size_text(status->bytes, size));
 	else
 		printf("no pins\n");
+	if (status->revoked)
+		printf("revoked: " REVOKED_DOC "\n");
 	if (hidden)
 		printf("%u pin%s of other users not shown\n", hidden,
 		       plural(hidden));

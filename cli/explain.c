@@ -111,6 +111,7 @@ int explain_no_handle(struct failure *fail, int err, uint64_t handle)
 /* What a sentence about a failed pin needs. */
 struct story {
 	struct failure *fail;
+	const struct pinmem_request *req;
 	const struct target *target;
 	unsigned int flags;
 	int err;
@@ -247,6 +248,26 @@ static int tell_keep_short(const struct story *story)
 	return failure_set(story->fail, story->err, "a pin that is not longterm must not be left behind without an end (" PARAMETERS "short_lease_ms is 0): give a --ttl, or use --hold");
 }
 
+static int tell_ended(const struct story *story)
+{
+	struct failure *fail = story->fail;
+
+	switch (pinmem_request_get_ended(story->req)) {
+	case PINMEM_ENDED_TARGET:
+		return tell_gone(story);
+	case PINMEM_ENDED_TIME:
+		return failure_set(fail, story->err, "%s: its time was over before all of it was pinned: give a longer --ttl, leave out --short and --get, or pin less",
+				   story->where);
+	case PINMEM_ENDED_UNPIN:
+		return failure_set(fail, story->err, "%s: someone unpinned it before all of it was pinned: try again",
+				   story->where);
+	default:
+		return failure_set(fail, story->err, "%s: the pin ended (%s) before all of it was pinned: try again",
+				   story->where,
+				   pinmem_ended_text(pinmem_request_get_ended(story->req)));
+	}
+}
+
 static int tell_reason(const struct story *story)
 {
 	const struct failure *fail = story->fail;
@@ -270,6 +291,14 @@ static int tell_reason(const struct story *story)
 		return tell_access(story);
 	case PINMEM_REASON_TARGET_GONE:
 		return tell_gone(story);
+	case PINMEM_REASON_ENDED:
+		return tell_ended(story);
+	case PINMEM_REASON_GROWING:
+		return failure_set(story->fail, story->err, "%s: another call adds to the same pin just now: try again when it is done",
+				   story->where);
+	case PINMEM_REASON_NOT_PAYER:
+		return failure_set(story->fail, story->err, "%s: only who was charged for the pin may add to it: do so as the user who made it, with or without CAP_IPC_LOCK as then",
+				   story->where);
 	case PINMEM_REASON_NO_MEMORY:
 		return failure_set(story->fail, story->err, "the kernel has no memory for this: free some, or pin less");
 	case PINMEM_REASON_CHANGING:
@@ -340,8 +369,8 @@ int explain_pin(struct failure *fail, int err, const struct pinmem_request *req,
 		const struct target *target, const struct ranges *ranges,
 		unsigned int flags)
 {
-	struct story story = { .fail = fail, .target = target, .flags = flags,
-			       .err = err };
+	struct story story = { .fail = fail, .req = req, .target = target,
+			       .flags = flags, .err = err };
 	const char *sentence;
 	int ret;
 

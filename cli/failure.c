@@ -56,6 +56,9 @@ const char *reason_word(unsigned int reason, char *buf, size_t size)
 		[PINMEM_REASON_READ_ONLY] = "read_only",
 		[PINMEM_REASON_CHANGING] = "changing",
 		[PINMEM_REASON_TTL] = "ttl",
+		[PINMEM_REASON_ENDED] = "ended",
+		[PINMEM_REASON_GROWING] = "growing",
+		[PINMEM_REASON_NOT_PAYER] = "not_payer",
 	};
 
 	if (reason == PINMEM_REASON_NONE)

@@ -71,12 +71,12 @@ static int set_number(const char *name, uint64_t val)
 	return ret;
 }
 
-int handle_run(struct pinmem_ctx *ctx, uint64_t handle, char **command,
-	       struct failure *fail)
+int handle_run(struct pinmem_ctx *ctx, uint64_t handle, bool read_only,
+	       char **command, struct failure *fail)
 {
 	int fd, ret;
 
-	ret = pinmem_open_handle(ctx, handle, false, &fd);
+	ret = pinmem_open_handle(ctx, handle, read_only, &fd);
 	if (ret)
 		return failure_set(fail, ret, "cannot make a file of the pin: %s",
 				   strerror(-ret));

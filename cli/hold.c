@@ -42,6 +42,17 @@ void release_signals(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+bool signal_waits(void)
+{
+	sigset_t set = ending_signals();
+	sigset_t pending;
+
+	if (sigpending(&pending))
+		return false;
+	sigandset(&set, &set, &pending);
+	return !sigisemptyset(&set);
+}
+
 /* Why it ended, which nobody asked for. */
 static void tell_end(uint64_t handle, const struct pinmem_info *info,
 		     const struct target *target)
@@ -50,6 +61,9 @@ static void tell_end(uint64_t handle, const struct pinmem_info *info,
 
 	if (ended == PINMEM_ENDED_TIME)
 		complain("handle %" PRIu64 " ended (%s): its time was over",
+			 handle, pinmem_ended_text(ended));
+	else if (ended == PINMEM_ENDED_REVOKED)
+		complain("handle %" PRIu64 " ended (%s): " REVOKED_DOC,
 			 handle, pinmem_ended_text(ended));
 	else
 		complain("handle %" PRIu64 " ended (%s): %s ended, or runs another program now",

@@ -6,7 +6,7 @@
 
 _pinctl_options() {
 	case $1 in
-	pin) echo '--pid --write --longterm --short --get --ttl --slow --populate --hold --json --help' ;;
+	pin) echo '--pid --write --longterm --short --get --ttl --revocable --slow --populate --dry-run --hold --read-only-fd --json --help' ;;
 	unpin) echo '--pid --all --all-users --force --json --help' ;;
 	status) echo '--pid --json --help' ;;
 	query) echo '--pid --runs --json --help' ;;

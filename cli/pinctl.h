@@ -309,26 +309,43 @@ struct json_object *json_flags(unsigned int flags);
 /* Print the one document of a run, and free it. */
 void json_print(struct json_object *doc);
 
+/* trial.c */
+
+/* Print what a dry run found, which failed with "fail" or not at all. */
+int trial_report(const struct settings *set, const struct pinmem_request *req,
+		 const struct selection *sel, const struct target *target,
+		 unsigned int flags, struct failure *fail);
+
 /* pins.c: a pin for people and for JSON. */
+
+#define REVOKED_DOC "an address shows another page now than was pinned there"
 
 char *pin_flags_text(const struct pinmem_info *info);
 char *pin_state_text(const struct pinmem_info *info);
 char *pin_owner_text(const struct pinmem_info *info);
 char *pin_target_text(const struct pinmem_info *info);
 struct json_object *pin_json(const struct pinmem_info *info);
+struct json_object *target_json(pid_t pid, const char *comm);
 
-/* progress.c: a line of elapsed time on a terminal, after a second. */
+/* progress.c: a line on a terminal of what is done, after a second. */
 
 struct progress;
 
+/* NULL, which the others take, where there is no terminal. */
 struct progress *progress_start(const char *what);
+/* 0 done is a new start, of a total that is known now. */
+void progress_tell(struct progress *progress, uint64_t done, uint64_t total);
 void progress_stop(struct progress *progress);
+/* What the line says of bytes done in these seconds, to be freed. */
+char *progress_text(uint64_t done, uint64_t total, unsigned int seconds);
 
 /* hold.c */
 
 /* From here until the end of pinctl, signals wait for hold(). */
 void hold_signals(void);
 void release_signals(void);
+/* Whether one does. */
+bool signal_waits(void);
 /* Wait for a signal, or the end of the pin; returns the exit status. */
 int hold(struct pinmem_ctx *ctx, uint64_t handle, const struct target *target);
 
@@ -346,7 +363,7 @@ int handle_fd_or_exit(struct argp_state *state, const char *option);
 int handle_open(struct pinmem_ctx **ctx, int fd, struct failure *fail);
 int explain_not_yours(struct failure *fail, int err, uint64_t handle);
 /* Become the command, which gets the pin's file; returns if that fails. */
-int handle_run(struct pinmem_ctx *ctx, uint64_t handle, char **command,
-	       struct failure *fail);
+int handle_run(struct pinmem_ctx *ctx, uint64_t handle, bool read_only,
+	       char **command, struct failure *fail);
 
 #endif /* PINCTL_H */

@@ -18,6 +18,8 @@ static const struct {
 	{ PINMEM_KEEP, "keep" },
 	{ PINMEM_SLOW, "slow" },
 	{ PINMEM_GET, "get" },
+	{ PINMEM_REVOCABLE, "revocable" },
+	{ PINMEM_GROW, "grow" },
 };
 
 static void append(char **text, const char *word)
@@ -148,12 +150,12 @@ static struct json_object *owner_json(const struct pinmem_info *info)
 	return obj;
 }
 
-static struct json_object *target_json(const struct pinmem_info *info)
+struct json_object *target_json(pid_t pid, const char *comm)
 {
 	struct json_object *obj = json_object_new_object();
 
-	json_add_pid(obj, "pid", pinmem_info_get_target_pid(info));
-	json_add_text(obj, "comm", pinmem_info_get_target_comm(info));
+	json_add_pid(obj, "pid", pid);
+	json_add_text(obj, "comm", comm);
 	return obj;
 }
 
@@ -174,6 +176,8 @@ struct json_object *pin_json(const struct pinmem_info *info)
 	json_add_u64(obj, "age_ns", pinmem_info_get_age_ns(info));
 	json_add_left(obj, pinmem_info_get_left_ns(info));
 	json_add(obj, "owner", owner_json(info));
-	json_add(obj, "target", target_json(info));
+	json_add(obj, "target",
+		 target_json(pinmem_info_get_target_pid(info),
+			     pinmem_info_get_target_comm(info)));
 	return obj;
 }

@@ -66,7 +66,8 @@ pinmem_features_get_bits(const struct pinmem_features *features)
 PINMEM_API uint64_t
 pinmem_features_get_flags(const struct pinmem_features *features)
 {
-	return features->reply.out_pin_flags & ~(uint64_t)PINMEM_PIN_REMOTE;
+	return features->reply.out_pin_flags &
+	       ~(uint64_t)(PINMEM_PIN_REMOTE | PINMEM_PIN_DRY_RUN);
 }
 
 PINMEM_API uint64_t

@@ -42,11 +42,38 @@ struct pinmem_request {
 	uint64_t ttl_ns;
 	pid_t pid;			/* 0: see mem_fd */
 	int mem_fd;			/* -1: the caller's own memory */
+	int (*progress)(uint64_t done, uint64_t total, void *arg);
+	void *progress_arg;
 	struct pinmem_ioc_pin reply;
+	uint32_t ended;			/* for PINMEM_WHY_ENDED */
 };
 
+/*
+ * Those ranges of a request that one call pins.  Of the first and the last it
+ * may be a part only; the parts of a range touch at page boundaries.
+ */
+struct pinmem_step {
+	size_t first;
+	size_t nr;
+	uint64_t skip;			/* bytes of the first, pinned before */
+	uint64_t leave;			/* bytes of the last, for the next one */
+	uint64_t bytes;			/* of all, as they were given */
+};
+
+/* The bytes of all ranges; UINT64_MAX if they are more than that. */
+uint64_t pinmem_step_total(const struct pinmem_request *req);
+/* Whether one call is enough, or all that can be. */
+bool pinmem_step_is_one(const struct pinmem_request *req);
+/* All at once. */
+struct pinmem_step pinmem_step_all(const struct pinmem_request *req);
+/* The one after "step", or after an empty one the first. */
+void pinmem_step_next(const struct pinmem_request *req,
+		      struct pinmem_step *step);
+
+/* Looks at the answer to a call for ranges of "bytes" bytes. */
+int pinmem_pin_accept(const struct pinmem_ioc_pin *reply, uint64_t bytes);
 /* Keeps what the driver said of a failure only if it can be true. */
-void pinmem_request_accept_failure(struct pinmem_request *req);
+void pinmem_pin_accept_failure(struct pinmem_ioc_pin *reply);
 
 struct pinmem_info {
 	uint64_t handle;
@@ -133,6 +160,6 @@ int pinmem_list_accept(struct pinmem_list *list, struct nlmsghdr *msg);
  * Makes room for one element more.  Returns the array, moved or not, or NULL,
  * which leaves it as it was.
  */
-void *pinmem_grow(void *array, size_t nr, size_t *room, size_t size);
+void *pinmem_more_room(void *array, size_t nr, size_t *room, size_t size);
 
 #endif /* PINMEM_INTERNAL_H */

@@ -103,7 +103,8 @@ static int accept_pin(struct pinmem_list *list, struct nlattr **attrs)
 	info = info_from_attrs(attrs);
 	if (list->nr && info.handle <= list->infos[list->nr - 1].handle)
 		return -EPROTO;
-	infos = pinmem_grow(list->infos, list->nr, &list->room, sizeof(*infos));
+	infos = pinmem_more_room(list->infos, list->nr, &list->room,
+				 sizeof(*infos));
 	if (!infos)
 		return -ENOMEM;
 	list->infos = infos;

@@ -27,7 +27,7 @@ bool pinmem_range_ends(uint64_t addr, uint64_t len)
 	return len != 0 && len <= UINT64_MAX - addr;
 }
 
-void *pinmem_grow(void *array, size_t nr, size_t *room, size_t size)
+void *pinmem_more_room(void *array, size_t nr, size_t *room, size_t size)
 {
 	size_t more = *room ? 2 * *room : FIRST_ROOM;
 	void *grown;

@@ -149,6 +149,14 @@ enum pinmem_flags {
 	 *  not count as DMA-pinned, and their data cannot be read or written.
 	 *  Not with PINMEM_WRITE or PINMEM_LONGTERM. */
 	PINMEM_GET	= 1 << 5,
+	/** The pin ends by itself (PINMEM_ENDED_REVOKED) soon after one of its
+	 *  addresses stops showing the page that was pinned there: unmapped,
+	 *  remapped, discarded, truncated, or copied on a write.  Not with
+	 *  PINMEM_GET or PINMEM_GROW. */
+	PINMEM_REVOCABLE = 1 << 6,
+	/** pinmem_grow() will follow.  Not with PINMEM_KEEP, which is for the
+	 *  last call. */
+	PINMEM_GROW	= 1 << 7,
 };
 
 /** A time that does not end. */
@@ -183,6 +191,9 @@ enum pinmem_reason {
 	PINMEM_REASON_READ_ONLY		= 24,
 	PINMEM_REASON_CHANGING		= 25,
 	PINMEM_REASON_TTL		= 26,	/**< limit, need: nanoseconds */
+	PINMEM_REASON_ENDED		= 27,	/**< pinmem_request_get_ended() */
+	PINMEM_REASON_GROWING		= 28,
+	PINMEM_REASON_NOT_PAYER		= 29,
 };
 
 /**
@@ -239,6 +250,38 @@ void pinmem_request_set_pid(struct pinmem_request *req, pid_t pid);
  */
 void pinmem_request_set_mem_fd(struct pinmem_request *req, int mem_fd);
 
+/** The last step of a pin with PINMEM_KEEP is of at most as many bytes. */
+#define PINMEM_LAST_STEP	(UINT64_C(2) << 20)
+
+/**
+ * Have pinmem_pin() tell how far it is, and be stopped: it then pins large
+ * requests in steps.
+ *
+ * A step is of up to 256 MiB, in ranges of more than 4 GiB of up to 1 GiB, and
+ * takes many small ranges together.  Still all is pinned or nothing: a failing
+ * step gives back the ones before, and the request tells of it as of one call,
+ * limits included: the need is that of all ranges.  A process that dies half
+ * way leaves nothing, not even with PINMEM_KEEP, which only the last step has;
+ * a time to live counts from the first.
+ *
+ * With PINMEM_KEEP the last step is of at most PINMEM_LAST_STEP bytes.  A caller
+ * that must not lose the handle of a kept pin to a signal can hold signals back
+ * once no more than that is left to do.
+ *
+ * All goes in one step with PINMEM_REVOCABLE, and with a driver that does not
+ * know of PINMEM_GROW.
+ *
+ * @param progress	Called with the bytes pinned so far and of all ranges,
+ *	as they were given, in the thread of pinmem_pin(): before the first
+ *	step, with 0, and after each.  It must not change the request.  If it
+ *	does not return 0, nothing stays pinned and pinmem_pin() returns
+ *	-ECANCELED.  NULL, as in a new request: pin in one call.
+ * @param arg	Handed on to @p progress.
+ */
+void pinmem_request_set_progress(
+	struct pinmem_request *req,
+	int (*progress)(uint64_t done, uint64_t total, void *arg), void *arg);
+
 /**
  * Pin what a request says.
  * @param handle	Where to put the handle.
@@ -246,6 +289,56 @@ void pinmem_request_set_mem_fd(struct pinmem_request *req, int mem_fd);
  */
 int pinmem_pin(struct pinmem_ctx *ctx, struct pinmem_request *req,
 	       uint64_t *handle);
+
+/**
+ * Add the ranges of a request to a pin that was made with PINMEM_GROW, through
+ * the same context, for the same target and with the same flags.  The first
+ * request without PINMEM_GROW is the last that the pin takes, and may have
+ * PINMEM_KEEP.  It is one call without progress, and the pin's time to live
+ * stays as it is.
+ *
+ * A range that begins on the page boundary where the pin's last one ends makes
+ * that one longer.
+ *
+ * @return 0; afterwards pinmem_request_get_bytes() is what was added.  Or a
+ *	negative errno value, with more in the request, and the pin is as it
+ *	was: -ENOENT: no such handle for you, or it ended
+ *	(PINMEM_REASON_ENDED); -EINVAL: it may not grow, or not so; -EBUSY: it
+ *	grows just now (PINMEM_REASON_GROWING); -EPERM: another user was
+ *	charged for it (PINMEM_REASON_NOT_PAYER); -EOPNOTSUPP: the driver does
+ *	not know of growth.
+ */
+int pinmem_grow(struct pinmem_ctx *ctx, struct pinmem_request *req,
+		uint64_t handle);
+
+/**
+ * Try a request: pin nothing, and ask what pinning it would meet.
+ * @return What pinmem_pin() would return, 0 or a negative errno value, with
+ *	more in the request.  If it is 0, or pinmem_request_get_reason() is not
+ *	PINMEM_REASON_NONE, the request has the figures below, 0 where it was
+ *	refused before the memory was looked at, and pinmem_request_get_bytes().
+ *	Else it could not be tried; -EOPNOTSUPP: the driver does not know of
+ *	trials.  What happens until it is pinned, and what only a fault can
+ *	tell, is not in it.
+ */
+int pinmem_estimate(struct pinmem_ctx *ctx, struct pinmem_request *req);
+
+/** Of an estimate: bytes that are in memory and mapped in, */
+uint64_t pinmem_request_get_present(const struct pinmem_request *req);
+/** bytes that would be faulted in, */
+uint64_t pinmem_request_get_absent(const struct pinmem_request *req);
+/** and of those present the bytes that would be moved first, about: those in
+ *  a movable zone, not those in a CMA area. */
+uint64_t pinmem_request_get_movable(const struct pinmem_request *req);
+/** Of an estimate: runs of physically contiguous pages, at least. */
+uint64_t pinmem_request_get_runs(const struct pinmem_request *req);
+/** Of an estimate: RLIMIT_MEMLOCK of the caller in bytes, UINT64_MAX if it is
+ *  unlimited; how much of it is in use; and how much would be charged to it, 0
+ *  with CAP_IPC_LOCK. */
+uint64_t
+pinmem_request_get_memlock_limit(const struct pinmem_request *req);
+uint64_t pinmem_request_get_memlock_use(const struct pinmem_request *req);
+uint64_t pinmem_request_get_memlock_need(const struct pinmem_request *req);
 
 /** An enum pinmem_reason, or a number of a newer driver; 0: none was given. */
 unsigned int pinmem_request_get_reason(const struct pinmem_request *req);
@@ -258,6 +351,9 @@ size_t pinmem_request_get_range(const struct pinmem_request *req);
 uint64_t pinmem_request_get_limit(const struct pinmem_request *req);
 uint64_t pinmem_request_get_use(const struct pinmem_request *req);
 uint64_t pinmem_request_get_need(const struct pinmem_request *req);
+/** Why the pin that was to grow ended, an enum pinmem_ended: for
+ *  PINMEM_REASON_ENDED. */
+unsigned int pinmem_request_get_ended(const struct pinmem_request *req);
 /** After success: bytes pinned and charged, whole pages. */
 uint64_t pinmem_request_get_bytes(const struct pinmem_request *req);
 
@@ -378,8 +474,8 @@ void pinmem_extents_free(struct pinmem_extents *extents);
  * pin's offsets.  Starts before the first.
  * @return 1: the getters below tell of it; 0: that was all; or -EPERM: the
  *	caller has no CAP_SYS_ADMIN in the initial user namespace, the kernel is
- *	locked down, the pin is not longterm or has an end by time, or this
- *	context may not; -ENOENT: no such handle for you, or it ended.
+ *	locked down, the pin is not longterm, has an end by time or is
+ *	revocable, or this context may not; -ENOENT: no such handle for you, or it ended.
  */
 int pinmem_extents_next(struct pinmem_extents *extents);
 
@@ -410,6 +506,7 @@ enum pinmem_ended {
 	PINMEM_ENDED_CLOSE	= 2,
 	PINMEM_ENDED_TARGET	= 3,
 	PINMEM_ENDED_TIME	= 4,
+	PINMEM_ENDED_REVOKED	= 5,
 };
 
 /** A word for an enum pinmem_ended, also for an unknown one.  Never NULL. */

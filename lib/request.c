@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "internal.h"
 
@@ -37,8 +36,8 @@ PINMEM_API int pinmem_request_add_range(struct pinmem_request *req,
 		return -EINVAL;
 	if (req->nr_ranges == UINT32_MAX)
 		return -ENOMEM;
-	ranges = pinmem_grow(req->ranges, req->nr_ranges, &req->room,
-			     sizeof(*ranges));
+	ranges = pinmem_more_room(req->ranges, req->nr_ranges, &req->room,
+				  sizeof(*ranges));
 	if (!ranges)
 		return -ENOMEM;
 	req->ranges = ranges;
@@ -78,62 +77,12 @@ PINMEM_API void pinmem_request_set_mem_fd(struct pinmem_request *req,
 	req->mem_fd = mem_fd;
 }
 
-void pinmem_request_accept_failure(struct pinmem_request *req)
+PINMEM_API void pinmem_request_set_progress(
+	struct pinmem_request *req,
+	int (*progress)(uint64_t done, uint64_t total, void *arg), void *arg)
 {
-	if (req->reply.out_range > 0 && req->reply.out_range >= req->nr_ranges)
-		req->reply = (struct pinmem_ioc_pin){ 0 };
-}
-
-static int pin_by_mem_fd(struct pinmem_ctx *ctx, struct pinmem_request *req,
-			 int mem_fd)
-{
-	int err;
-
-	req->reply = (struct pinmem_ioc_pin){
-		.size = sizeof(req->reply),
-		.flags = req->flags,
-		.nr_ranges = (uint32_t)req->nr_ranges,
-		.ranges = (uintptr_t)req->ranges,
-		.range_size = sizeof(*req->ranges),
-		.ttl_ns = req->ttl_ns,
-	};
-	if (mem_fd != -1) {
-		req->reply.flags |= PINMEM_PIN_REMOTE;
-		req->reply.mem_fd = mem_fd;
-	}
-	err = pinmem_ioctl(ctx, PINMEM_IOC_PIN, &req->reply);
-	if (err)
-		pinmem_request_accept_failure(req);
-	return err;
-}
-
-static int pin_by_pid(struct pinmem_ctx *ctx, struct pinmem_request *req)
-{
-	int mem_fd = pinmem_open_mem(req->pid, req->flags & PINMEM_WRITE);
-	int err;
-
-	if (mem_fd < 0)
-		return mem_fd;
-	err = pin_by_mem_fd(ctx, req, mem_fd);
-	close(mem_fd);
-	return err;
-}
-
-PINMEM_API int pinmem_pin(struct pinmem_ctx *ctx, struct pinmem_request *req,
-			  uint64_t *handle)
-{
-	int err;
-
-	req->reply = (struct pinmem_ioc_pin){ 0 };
-	if (req->flags & PINMEM_PIN_REMOTE)
-		return -EINVAL;
-	if (req->pid)
-		err = pin_by_pid(ctx, req);
-	else
-		err = pin_by_mem_fd(ctx, req, req->mem_fd);
-	if (!err)
-		*handle = req->reply.out_handle;
-	return err;
+	req->progress = progress;
+	req->progress_arg = arg;
 }
 
 PINMEM_API unsigned int
@@ -172,78 +121,46 @@ PINMEM_API uint64_t pinmem_request_get_bytes(const struct pinmem_request *req)
 	return req->reply.out_bytes;
 }
 
-static int pin_once(struct pinmem_ctx *ctx, struct pinmem_request *req,
-		    unsigned int flags, uint64_t *handle)
+PINMEM_API unsigned int
+pinmem_request_get_ended(const struct pinmem_request *req)
 {
-	pinmem_request_set_flags(req, flags);
-	return pinmem_pin(ctx, req, handle);
+	return req->ended;
 }
 
-PINMEM_API int pinmem_pin_vec(struct pinmem_ctx *ctx, const struct iovec *iov,
-			      size_t iovcnt, unsigned int flags,
-			      uint64_t *handle)
+PINMEM_API uint64_t pinmem_request_get_present(const struct pinmem_request *req)
 {
-	struct pinmem_request *req;
-	int err = pinmem_request_new(&req);
-	size_t i;
-
-	if (err)
-		return err;
-	for (i = 0; i < iovcnt && !err; i++)
-		err = pinmem_request_add_range(req, (uintptr_t)iov[i].iov_base,
-					       iov[i].iov_len);
-	if (!err)
-		err = pin_once(ctx, req, flags, handle);
-	pinmem_request_free(req);
-	return err;
+	return req->reply.out_present;
 }
 
-PINMEM_API int pinmem_pin_self(struct pinmem_ctx *ctx, const void *addr,
-			       size_t len, unsigned int flags, uint64_t *handle)
+PINMEM_API uint64_t pinmem_request_get_absent(const struct pinmem_request *req)
 {
-	const struct iovec range = {
-		.iov_base = (void *)addr,
-		.iov_len = len,
-	};
-
-	return pinmem_pin_vec(ctx, &range, 1, flags, handle);
+	return req->reply.out_absent;
 }
 
-PINMEM_API int pinmem_pin_remote(struct pinmem_ctx *ctx, pid_t pid,
-				 uint64_t addr, uint64_t len,
-				 unsigned int flags, uint64_t *handle)
+PINMEM_API uint64_t pinmem_request_get_movable(const struct pinmem_request *req)
 {
-	struct pinmem_request *req;
-	int err = pinmem_request_new(&req);
-
-	if (err)
-		return err;
-	pinmem_request_set_pid(req, pid);
-	err = pinmem_request_add_range(req, addr, len);
-	if (!err)
-		err = pin_once(ctx, req, flags, handle);
-	pinmem_request_free(req);
-	return err;
+	return req->reply.out_movable;
 }
 
-PINMEM_API int pinmem_unpin(struct pinmem_ctx *ctx, uint64_t handle)
+PINMEM_API uint64_t pinmem_request_get_runs(const struct pinmem_request *req)
 {
-	struct pinmem_ioc_unpin arg = {
-		.size = sizeof(arg),
-		.handle = handle,
-	};
-
-	return pinmem_ioctl(ctx, PINMEM_IOC_UNPIN, &arg);
+	return req->reply.out_runs;
 }
 
-PINMEM_API int pinmem_renew(struct pinmem_ctx *ctx, uint64_t handle,
-			    uint64_t ttl_ns)
+PINMEM_API uint64_t
+pinmem_request_get_memlock_limit(const struct pinmem_request *req)
 {
-	struct pinmem_ioc_renew arg = {
-		.size = sizeof(arg),
-		.handle = handle,
-		.ttl_ns = ttl_ns,
-	};
+	return req->reply.out_memlock_limit;
+}
 
-	return pinmem_ioctl(ctx, PINMEM_IOC_RENEW, &arg);
+PINMEM_API uint64_t
+pinmem_request_get_memlock_use(const struct pinmem_request *req)
+{
+	return req->reply.out_memlock_use;
+}
+
+PINMEM_API uint64_t
+pinmem_request_get_memlock_need(const struct pinmem_request *req)
+{
+	return req->reply.out_memlock_need;
 }

@@ -62,6 +62,12 @@ static const char *const reasons[] = {
 		"The address space kept changing under the call",
 	[PINMEM_REASON_TTL] =
 		"A pin that is not longterm may not last as long",
+	[PINMEM_REASON_ENDED] =
+		"The pin has ended before it had grown",
+	[PINMEM_REASON_GROWING] =
+		"Another call makes the pin grow just now",
+	[PINMEM_REASON_NOT_PAYER] =
+		"Only who was charged for the pin may make it grow",
 };
 
 static const char *const endings[] = {
@@ -70,6 +76,7 @@ static const char *const endings[] = {
 	[PINMEM_ENDED_CLOSE] = "close",
 	[PINMEM_ENDED_TARGET] = "target",
 	[PINMEM_ENDED_TIME] = "time",
+	[PINMEM_ENDED_REVOKED] = "revoked",
 };
 
 static const char *const page_states[] = {

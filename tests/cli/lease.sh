@@ -161,6 +161,21 @@ hex_is_for_people() {
 00000010  00 00 00 00                                       |....|'
 }
 
+a_read_only_file_is_for_looking() {
+	victim_start
+	pin --write --read-only-fd -- pinctl read 0 0 1 --hex
+	done_well
+	out_has '00000000  01 '
+	pin --write --read-only-fd -- sh -c 'echo x | pinctl write 0 0'
+	status_is 1
+	err_has 'may be written through one that is not read-only'
+	pin --ttl 60s --read-only-fd -- pinctl renew 0 60s
+	status_is 1
+	err_has 'this file of it is read-only (pinctl pin --read-only-fd)'
+	vm_pin_is 0
+	must no_pins
+}
+
 the_end_of_the_pin_is_told() {
 	victim_start
 	pin --write -- pinctl read 0 2097150 4K
@@ -264,6 +279,7 @@ test_that "without a lease a short pin needs an end" without_a_lease_it_needs_an
 test_that "--get takes no pins" get_is_no_pin
 test_that "a command reads and writes the data" a_command_reads_and_writes
 test_that "read --hex" hex_is_for_people
+test_that "a read-only file is for looking" a_read_only_file_is_for_looking
 test_that "the end of the pin is told" the_end_of_the_pin_is_told
 test_that "a command has its own status" a_command_has_its_own_status
 test_that "a pin's data is not told through another file" another_s_data_is_refused

@@ -5,7 +5,7 @@
  * A process whose mappings are known.  It prints "NAME START END" for each, then
  * "ready", and obeys lines on its standard input, each answered likewise:
  *
- *	unmap NAME, pageout NAME, grow, secret, silent, hide, churn, exec
+ *	unmap NAME, pageout NAME, grow, large, secret, silent, hide, churn, exec
  *
  * It ends with its input.  victim FILE maps that file, too.
  */
@@ -175,6 +175,15 @@ static void make_silent(void)
 		die("userfaultfd");
 }
 
+/* More than one step, of huge pages if there are any. */
+static void make_large(void)
+{
+	char *p = map_anon("large", 320 * MIB);
+
+	madvise(p, 320 * MIB, MADV_HUGEPAGE);
+	touch(p, 320 * MIB, 4096);
+}
+
 /* Memory that comes and goes, as in any program that is at work. */
 static void *churn(void *arg)
 {
@@ -223,6 +232,8 @@ static void obey(char *line)
 		make_secret();
 	else if (!strcmp(verb, "grow"))
 		touch(map_anon("big", 80 * MIB), 80 * MIB, 4096);
+	else if (!strcmp(verb, "large"))
+		make_large();
 	else if (!strcmp(verb, "churn"))
 		start_churn();
 	else if (!strcmp(verb, "exec"))

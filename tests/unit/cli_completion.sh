@@ -32,6 +32,7 @@ check "verbs after --json" offers 'unpin' pinctl --json u
 check "verbs after help" offers 'status' pinctl help s
 check "options of pinctl" offers '--json --help --version' pinctl -
 check "options of pin" offers '--longterm' pinctl pin --pid 1 --l
+check "new options of pin" offers '--revocable --read-only-fd' pinctl pin --pid 1 --re
 check "options of unpin" offers '--all --all-users' pinctl unpin --a
 check "options of status" offers '--pid --json --help' pinctl status --
 check "options of query" offers '--runs' pinctl query --r

@@ -47,6 +47,31 @@ TEST(ages_have_two_units)
 	CHECK_STR(age_text(UINT64_C(97200000000000), buf), "1d03h");
 }
 
+static void progresses(uint64_t done, uint64_t total, unsigned int seconds,
+		       const char *as)
+{
+	char *text = progress_text(done, total, seconds);
+
+	CHECK_STR(text, as);
+	free(text);
+}
+
+TEST(progress_tells_what_is_known)
+{
+	const uint64_t gib = UINT64_C(1) << 30;
+
+	progresses(0, 0, 7, "");
+	progresses(0, 2 << 20, 7, " [..........] 0 of 2 MiB");
+	progresses(gib, 10 * gib, 0, " [#.........] 1 GiB of 10 GiB");
+	progresses(5 * gib, 10 * gib, 50,
+		   " [#####.....] 5 GiB of 10 GiB, 102 MiB/s, 50s left");
+	progresses(gib, 100 * gib, 2,
+		   " [..........] 1 GiB of 100 GiB, 512 MiB/s, 3m18s left");
+	progresses(10 * gib, 10 * gib, 4,
+		   " [##########] 10 GiB of 10 GiB, 2.5 GiB/s, 0s left");
+	progresses(1, UINT64_MAX, 1, " [..........] 1 B of 16 EiB, 1 B/s");
+}
+
 static void shows(const char *text, const char *as)
 {
 	char *copy = printable(text);
@@ -135,7 +160,7 @@ TEST(every_reason_has_a_word)
 	unsigned int i;
 
 	CHECK(!reason_word(PINMEM_REASON_NONE, buf, sizeof(buf)));
-	for (i = 1; i <= PINMEM_REASON_CHANGING; i++)
+	for (i = 1; i <= PINMEM_REASON_NOT_PAYER; i++)
 		CHECK(strncmp(reason_word(i, buf, sizeof(buf)), "reason_", 7));
 	CHECK_STR(reason_word(4711, buf, sizeof(buf)), "reason_4711");
 }

@@ -9,14 +9,18 @@
 #include "pinctl.h"
 #include "test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct pinmem_request {
 	size_t nr_ranges;
 	uint64_t first;
+	int (*progress)(uint64_t done, uint64_t total, void *arg);
+	void *arg;
 };
 
 static unsigned int nr_pins;
@@ -25,7 +29,12 @@ static unsigned int reason;
 static unsigned int nr_unpinned;
 static uint64_t max_ranges = 65536;
 static unsigned int flags_used;
+static unsigned int nr_rehearsals;
+static unsigned int nr_estimates;
+static uint64_t total = PINMEM_LAST_STEP;
+static int signal_at = -1;	/* that many bytes done */
 static struct pinmem_request request;
+static bool request_in_use;
 
 int pinmem_open(struct pinmem_ctx **ctx)
 {
@@ -61,13 +70,25 @@ uint64_t pinmem_features_get_bits(const struct pinmem_features *features)
 
 int pinmem_request_new(struct pinmem_request **req)
 {
-	*req = &request;
+	static struct pinmem_request second;
+
+	*req = request_in_use ? &second : &request;
+	request_in_use = true;
 	return 0;
 }
 
 void pinmem_request_free(struct pinmem_request *req)
 {
-	(void)req;
+	if (req == &request)
+		request_in_use = false;
+}
+
+void pinmem_request_set_progress(
+	struct pinmem_request *req,
+	int (*progress)(uint64_t done, uint64_t total, void *arg), void *arg)
+{
+	req->progress = progress;
+	req->arg = arg;
 }
 
 void pinmem_request_clear_ranges(struct pinmem_request *req)
@@ -86,8 +107,10 @@ int pinmem_request_add_range(struct pinmem_request *req, uint64_t addr,
 
 void pinmem_request_set_flags(struct pinmem_request *req, unsigned int flags)
 {
-	(void)req;
-	flags_used = flags;
+	if (req == &request)
+		flags_used = flags;
+	else
+		CHECK_EQ(flags, flags_used & ~(unsigned int)PINMEM_KEEP);
 }
 
 void pinmem_request_set_ttl(struct pinmem_request *req, uint64_t ttl_ns)
@@ -102,13 +125,48 @@ void pinmem_request_set_mem_fd(struct pinmem_request *req, int mem_fd)
 	CHECK(mem_fd >= 0);
 }
 
+static bool is_blocked(int signal)
+{
+	sigset_t set;
+
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	return sigismember(&set, signal);
+}
+
+/* Only the last step of a pin that stays goes without signals. */
+static int report(struct pinmem_request *req, uint64_t done)
+{
+	int ret = req->progress(done, total, req->arg);
+
+	CHECK_EQ(is_blocked(SIGINT),
+		 (flags_used & PINMEM_KEEP) &&
+		 (total <= PINMEM_LAST_STEP || flags_used & PINMEM_REVOCABLE));
+	if (signal_at == (int)done)
+		raise(SIGINT);
+	return ret;
+}
+
 int pinmem_pin(struct pinmem_ctx *ctx, struct pinmem_request *req,
 	       uint64_t *handle)
 {
 	(void)ctx;
-	(void)req;
 	*handle = 7;
-	return ++nr_pins > nr_failures ? 0 : -EFAULT;
+	if (req != &request) {
+		nr_rehearsals++;
+		return 0;
+	}
+	if (report(req, 0))
+		return -ECANCELED;
+	if (++nr_pins <= nr_failures)
+		return -EFAULT;
+	return report(req, total) ? -ECANCELED : 0;
+}
+
+int pinmem_estimate(struct pinmem_ctx *ctx, struct pinmem_request *req)
+{
+	(void)ctx;
+	(void)req;
+	return ++nr_estimates > nr_failures ? 0 : -EFAULT;
 }
 
 unsigned int pinmem_request_get_reason(const struct pinmem_request *req)
@@ -149,6 +207,48 @@ uint64_t pinmem_request_get_need(const struct pinmem_request *req)
 uint64_t pinmem_request_get_bytes(const struct pinmem_request *req)
 {
 	return req->nr_ranges * (uint64_t)getpagesize();
+}
+
+uint64_t pinmem_request_get_present(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_absent(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_movable(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_runs(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_memlock_limit(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_memlock_use(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
+}
+
+uint64_t pinmem_request_get_memlock_need(const struct pinmem_request *req)
+{
+	(void)req;
+	return 0;
 }
 
 int pinmem_unpin(struct pinmem_ctx *ctx, uint64_t handle)
@@ -256,6 +356,108 @@ TEST(addresses_are_tried_once)
 	CHECK_EQ(nr_pins, 1);
 }
 
+TEST(a_pin_that_stays_is_rehearsed)
+{
+	CHECK_EQ(pin("stack"), EXIT_SUCCESS);
+	CHECK_EQ(nr_rehearsals, 1);
+	CHECK_EQ(nr_unpinned, 1);
+}
+
+TEST(not_before_its_last_step)
+{
+	total = PINMEM_LAST_STEP + 1;
+	CHECK_EQ(pin("stack"), EXIT_SUCCESS);
+	CHECK_EQ(nr_rehearsals, 0);
+}
+
+/* However large: it is one step. */
+TEST(a_revocable_one_too)
+{
+	total = UINT64_C(1) << 40;
+	CHECK_EQ(pin_to("/dev/null", "stack", "--revocable"), EXIT_SUCCESS);
+	CHECK_EQ(flags_used,
+		 PINMEM_LONGTERM | PINMEM_KEEP | PINMEM_REVOCABLE);
+	CHECK_EQ(nr_rehearsals, 1);
+}
+
+TEST(one_that_is_held_is_not)
+{
+	flags_used = 0;
+	CHECK_EQ(pin_to("/dev/full", "stack", "--hold"), EXIT_FAILURE);
+	CHECK_EQ(flags_used, PINMEM_LONGTERM);
+	CHECK_EQ(nr_rehearsals, 0);
+}
+
+/* What pinctl ends with when a signal comes so late, and what it says. */
+static int signalled_at(int done, char *said, size_t size)
+{
+	int pipes[2];
+	pid_t child;
+	int status;
+	ssize_t len;
+
+	CHECK_OK(pipe(pipes));
+	child = fork();
+	if (child == 0) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/dev/fd/%d", pipes[1]);
+		signal(SIGINT, SIG_DFL);
+		signal_at = done;
+		exit(pin_to(path, "stack", NULL));
+	}
+	close(pipes[1]);
+	len = read(pipes[0], said, size - 1);
+	CHECK_OK(len);
+	said[len] = '\0';
+	close(pipes[0]);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	return status;
+}
+
+TEST(a_signal_in_the_last_step_undoes_the_pin)
+{
+	char said[80];
+	int status = signalled_at(0, said, sizeof(said));
+
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), SIGINT);
+	CHECK_STR(said, "");
+}
+
+TEST(a_signal_after_it_leaves_the_pin_and_its_handle)
+{
+	char said[80];
+	int status = signalled_at(PINMEM_LAST_STEP, said, sizeof(said));
+
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), EXIT_SUCCESS);
+	CHECK(!strncmp(said, "handle 7: ", 10));
+}
+
+TEST(a_dry_run_pins_nothing)
+{
+	CHECK_EQ(pin_to("/dev/null", "stack", "--dry-run"), EXIT_SUCCESS);
+	CHECK_EQ(nr_estimates, 1);
+	CHECK_EQ(nr_pins + nr_rehearsals + nr_unpinned, 0);
+}
+
+TEST(and_leaves_out_what_a_pin_would)
+{
+	reason = PINMEM_REASON_FSDAX;
+	nr_failures = 1;
+	CHECK_EQ(pin_to("/dev/null", "anon", "--dry-run"), EXIT_SUCCESS);
+	CHECK_EQ(nr_estimates, 2);
+}
+
+TEST(one_that_would_be_refused_fails)
+{
+	reason = PINMEM_REASON_MEMLOCK;
+	nr_failures = 1;
+	CHECK_EQ(pin_to("/dev/null", "stack", "--dry-run"), EXIT_FAILURE);
+	CHECK_EQ(nr_estimates, 1);
+}
+
 TEST(limits_are_met_once)
 {
 	reason = PINMEM_REASON_MEMLOCK;
@@ -290,7 +492,7 @@ TEST(more_ranges_than_the_driver_takes_are_not_tried)
 TEST(a_pin_that_cannot_be_told_of_is_undone)
 {
 	CHECK_EQ(pin_to("/dev/full", "stack", NULL), EXIT_FAILURE);
-	CHECK_EQ(nr_unpinned, 1);
+	CHECK_EQ(nr_unpinned - nr_rehearsals, 1);
 }
 
 TEST(write_and_slow_are_handed_on)

@@ -67,6 +67,14 @@ check "short without an end" usage_error 'must not be left behind' pin --pid 1 h
 check "get without an end" usage_error 'must not be left behind' pin --pid 1 heap --get --ttl none
 check "get and longterm" usage_error 'exclude each other' pin --pid 1 heap --get --longterm
 check "get and write" usage_error 'exclude each other' pin --pid 1 heap --get --write
+check "get and revocable" usage_error 'exclude each other' pin --pid 1 heap --get --revocable
+check "a dry run and hold" usage_error '--dry-run excludes --hold and a COMMAND' pin --pid 1 heap --dry-run --hold
+check "a dry run and a command" usage_error '--dry-run excludes --hold and a COMMAND' pin --pid 1 heap --dry-run -- true
+check "a read-only file for nobody" usage_error '--read-only-fd goes with a COMMAND' pin --pid 1 heap --read-only-fd
+check "a read-only file of a dry run" usage_error '--dry-run excludes' pin --pid 1 heap --read-only-fd --dry-run -- true
+check "revocable is for pin" usage_error "unrecognized option '--revocable'" unpin 7 --revocable
+check "a dry run is for pin" usage_error "unrecognized option '--dry-run'" unpin 7 --dry-run
+check "a read-only file is for pin" usage_error "unrecognized option '--read-only-fd'" renew 7 5s --read-only-fd
 check "a bad time" usage_error "'9x' is no TIME" pin --pid 1 heap --ttl 9x
 check "no time" usage_error 'it is no time at all' pin --pid 1 heap --ttl 0s
 check "too long a time" usage_error 'the time is too long' pin --pid 1 heap --ttl 999999999999d
@@ -110,6 +118,11 @@ check "--help lists the verbs" teaches '  unpin    End pins' --help
 check "--help fits a terminal" lines_fit --help
 check "help" teaches '  unpin    End pins' help
 check "pin --help warns of fork" teaches 'fork() of the process copies' pin --help
+check "pin --help tells of steps" teaches 'Much memory is pinned in steps' pin --help
+check "pin --help tells of dry runs" teaches 'A --dry-run tells beforehand' pin --help
+check "pin --help tells of revocable pins" teaches 'A --revocable pin ends when' pin --help
+check "pin --help tells of read-only files" teaches 'COMMAND may read what the pin' pin --help
+check "status --help tells why pins end" teaches 'revoked (an address shows' status --help
 check "pin --help says what is not pinned" teaches 'later mappings and stack growth are not' pin --help
 check "--version" teaches 'libpinmem ' --version
 check "--help >/dev/full" full_is_noticed --help

@@ -30,7 +30,9 @@ static int succeed(unsigned long command, void *arg)
 	if (pin->flags & PINMEM_PIN_REMOTE)
 		asked_access = fcntl(pin->mem_fd, F_GETFL) & O_ACCMODE;
 	pin->out_handle = 7;
-	pin->out_bytes = 2 * PAGE;
+	pin->out_bytes = 0;
+	for (i = 0; i < pin->nr_ranges; i++)
+		pin->out_bytes += (ranges[i].len + PAGE - 1) & ~(PAGE - 1ul);
 	return 0;
 }
 
@@ -265,13 +267,17 @@ TEST(flags_that_only_a_newer_driver_knows_are_handed_on)
 	pinmem_request_free(req);
 }
 
-TEST(the_flag_for_another_process_is_not_the_callers_to_set)
+TEST(the_flags_for_another_process_and_a_trial_are_not_the_callers_to_set)
 {
 	struct pinmem_request *req = request_of_two();
 	uint64_t handle;
 
 	driver = succeed;
 	pinmem_request_set_flags(req, PINMEM_PIN_REMOTE);
+	CHECK_RET(pinmem_pin(&ctx, req, &handle), -EINVAL);
+	CHECK_RET(pinmem_grow(&ctx, req, 7), -EINVAL);
+	CHECK_RET(pinmem_estimate(&ctx, req), -EINVAL);
+	pinmem_request_set_flags(req, PINMEM_PIN_DRY_RUN);
 	CHECK_RET(pinmem_pin(&ctx, req, &handle), -EINVAL);
 	CHECK_EQ(driver_calls, 0);
 	pinmem_request_free(req);
@@ -417,7 +423,8 @@ TEST(features_are_handed_on)
 		.out_abi_version = 1,
 		.out_page_size = PAGE,
 		.out_features = PINMEM_FEATURE_REMOTE,
-		.out_pin_flags = PINMEM_PIN_WRITE | PINMEM_PIN_REMOTE,
+		.out_pin_flags = PINMEM_PIN_WRITE | PINMEM_PIN_REMOTE |
+				 PINMEM_PIN_DRY_RUN | PINMEM_PIN_GROW,
 		.out_instance = UINT64_MAX,
 		.out_max_ranges = 2,
 		.out_max_pins = 3,
@@ -432,7 +439,8 @@ TEST(features_are_handed_on)
 	CHECK_EQ(pinmem_features_get_abi(features), 1);
 	CHECK_EQ(pinmem_features_get_page_size(features), PAGE);
 	CHECK_EQ(pinmem_features_get_bits(features), PINMEM_HAS_REMOTE);
-	CHECK_EQ(pinmem_features_get_flags(features), PINMEM_WRITE);
+	CHECK_EQ(pinmem_features_get_flags(features),
+		 PINMEM_WRITE | PINMEM_GROW);
 	CHECK_EQ(pinmem_features_get_instance(features), UINT64_MAX);
 	CHECK_EQ(pinmem_features_get_max_ranges(features), 2);
 	CHECK_EQ(pinmem_features_get_max_pins(features), 3);

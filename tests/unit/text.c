@@ -11,7 +11,7 @@ TEST(each_reason_has_a_text_of_its_own)
 {
 	unsigned int a, b;
 
-	for (a = 0; a <= PINMEM_REASON_TTL; a++)
+	for (a = 0; a <= PINMEM_REASON_NOT_PAYER; a++)
 		for (b = 0; b < a; b++)
 			CHECK(strcmp(pinmem_reason_text(a),
 				     pinmem_reason_text(b)) != 0);
@@ -19,7 +19,7 @@ TEST(each_reason_has_a_text_of_its_own)
 
 TEST(unknown_reasons_have_one_text_together)
 {
-	const char *unknown = pinmem_reason_text(PINMEM_REASON_TTL + 1);
+	const char *unknown = pinmem_reason_text(PINMEM_REASON_NOT_PAYER + 1);
 
 	CHECK(strstr(unknown, "does not know"));
 	CHECK_STR(pinmem_reason_text(UINT_MAX), unknown);
@@ -31,7 +31,7 @@ TEST(the_reasons_known_are_known)
 	const char *unknown = pinmem_reason_text(UINT_MAX);
 	unsigned int reason;
 
-	for (reason = 0; reason <= PINMEM_REASON_TTL; reason++)
+	for (reason = 0; reason <= PINMEM_REASON_NOT_PAYER; reason++)
 		CHECK(strcmp(pinmem_reason_text(reason), unknown) != 0);
 }
 
@@ -42,7 +42,8 @@ TEST(an_end_is_a_word)
 	CHECK_STR(pinmem_ended_text(PINMEM_ENDED_CLOSE), "close");
 	CHECK_STR(pinmem_ended_text(PINMEM_ENDED_TARGET), "target");
 	CHECK_STR(pinmem_ended_text(PINMEM_ENDED_TIME), "time");
-	CHECK_STR(pinmem_ended_text(PINMEM_ENDED_TIME + 1), "other");
+	CHECK_STR(pinmem_ended_text(PINMEM_ENDED_REVOKED), "revoked");
+	CHECK_STR(pinmem_ended_text(PINMEM_ENDED_REVOKED + 1), "other");
 	CHECK_STR(pinmem_ended_text(UINT_MAX), "other");
 }
 
