@@ -300,7 +300,7 @@ enum pinmem_entry {
 struct pinmem_leaf {
 	unsigned long pfn;		/* of the address */
 	unsigned long pages;		/* from the address to the leaf's end */
-	pmd_t table;			/* the entry, if it is a table's */
+	pmd_t table;			/* the entry, if it is not the leaf */
 };
 
 /* Pages that follow each other, in address and, if they have one, in PFN. */
