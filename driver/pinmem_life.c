@@ -80,7 +80,7 @@ static int copy_ranges(struct pinmem_pin *pin, const struct pinmem_ioc_pin *arg,
 		return err;
 	if (arg->nr_ranges > 1) {
 		ranges = kvmalloc_array(arg->nr_ranges, sizeof(range),
-					GFP_KERNEL_ACCOUNT);
+					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (!ranges)
 			return fail(f, PINMEM_WHY_NO_MEMORY, -ENOMEM);
 		pin->ranges = ranges;
