@@ -47,6 +47,15 @@ static inline bool pinmem_gup_tracks_dirty(void)
 	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0);
 }
 
+/*
+ * Before 6.5 (57a196a58421 and others) GUP warns of a hugetlb page that lies in a
+ * movable zone, and fails, where it has to move it for a longterm pin.
+ */
+static inline bool pinmem_gup_moves_hugetlb(void)
+{
+	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0);
+}
+
 /* Since 6.6 shmem_mapping() is exported, and shmem_aops is not. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 static inline bool pinmem_mapping_is_shmem(struct address_space *mapping)

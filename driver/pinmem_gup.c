@@ -140,13 +140,17 @@ static int explain(struct pinmem_gup *g, struct vm_area_struct *vma,
 		return refused;
 	if (err == -EHWPOISON || pinmem_walk_poisoned(g->mm, addr))
 		return fail_at(g, addr, PINMEM_WHY_HWPOISON, -EHWPOISON);
+	if (longterm(g) && (err == -EBUSY || err == -ENOMEM)) {
+		/* What could be moved has been. */
+		unsigned long at = pinmem_walk_movable(g->mm, addr, end);
+
+		if (at < end)
+			return fail_at(g, at, PINMEM_WHY_MIGRATE, -EBUSY);
+	}
 	if (err == -EBUSY || err == -EAGAIN)
 		return fail_at(g, addr, PINMEM_WHY_MIGRATE, -EBUSY);
-	if (err == -ENOMEM) {
-		if (longterm(g) && pinmem_walk_movable(g->mm, addr, end))
-			return fail_at(g, addr, PINMEM_WHY_MIGRATE, -EBUSY);
+	if (err == -ENOMEM)
 		return fail_at(g, addr, PINMEM_WHY_NO_MEMORY, -ENOMEM);
-	}
 	return fail_at(g, addr, PINMEM_WHY_FAULT, -EFAULT);
 }
 
@@ -373,6 +377,10 @@ static long make_ready(struct pinmem_gup *g, unsigned long addr,
 		entry = pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
 					 &leaf);
 		*first = entry != PINMEM_ENTRY_TABLE;
+		if (longterm(g) && is_vm_hugetlb_page(vma) &&
+		    !pinmem_gup_moves_hugetlb() &&
+		    pinmem_walk_movable(g->mm, addr, addr + 1) == addr)
+			return fail_at(g, addr, PINMEM_WHY_MIGRATE, -EBUSY);
 		if (entry == PINMEM_ENTRY_PMD || entry == PINMEM_ENTRY_PUD ||
 		    tries++ == FAULT_TRIES)
 			return addr + PAGE_SIZE;

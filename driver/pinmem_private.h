@@ -380,8 +380,8 @@ enum pinmem_entry pinmem_walk_leaf(struct mm_struct *mm, unsigned long addr,
 unsigned long pinmem_walk_absent(struct mm_struct *mm, unsigned long addr,
 				 unsigned long end, bool write);
 bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr);
-bool pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
-			 unsigned long end);
+unsigned long pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
+				  unsigned long end);
 unsigned long pinmem_walk_count_movable(unsigned long pfn, unsigned long pages);
 int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 		      unsigned long end, struct pinmem_seen *seen,

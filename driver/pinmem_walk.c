@@ -165,17 +165,16 @@ bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr)
 	return poisoned;
 }
 
-/* Whether something in [addr, end) lies in a movable zone.  Under mmap_lock. */
-bool pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
-			 unsigned long end)
+/* Where in [addr, end) a movable zone begins, or end.  Under mmap_lock. */
+unsigned long pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
+				  unsigned long end)
 {
-	bool movable = false;
-
-	while (addr < end && !movable) {
+	for (; addr < end; addr += PAGE_SIZE) {
 		struct page *page = NULL;
 		enum pinmem_entry entry;
 		struct pinmem_leaf leaf;
 		unsigned long flags;
+		bool movable;
 		pte_t pte;
 
 		local_irq_save(flags);
@@ -189,9 +188,10 @@ bool pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
 		}
 		movable = page && is_zone_movable_page(page);
 		local_irq_restore(flags);
-		addr += PAGE_SIZE;
+		if (movable)
+			break;
 	}
-	return movable;
+	return addr;
 }
 
 /*
@@ -372,14 +372,29 @@ static bool see_huge(struct query *q, unsigned long addr, unsigned long stop,
 	if (!pmd_present(entry))
 		return see_swap(q, addr, pages, pmd_to_swp_entry(entry),
 				offset);
-	if (pmd_devmap(entry))
-		page = pmd_page(entry) + offset;
-	else
-		page = pinmem_pmd_special(entry) ? NULL :
-			pfn_to_online_page(pmd_pfn(entry) + offset);
+	page = pinmem_pmd_special(entry) ? NULL :
+		pfn_to_online_page(pmd_pfn(entry) + offset);
 	if (!page)
 		return see(q, addr, pages, 0, PINMEM_PAGE_SPECIAL, 0);
 	return see_page(q, addr, pages, page);
+}
+
+/*
+ * Each page that a huge entry of a DAX file maps has a count of its own.  Looks
+ * at no more than a table has; returns how far there was room.
+ */
+static unsigned long see_devmap(struct query *q, unsigned long addr,
+				unsigned long stop, pmd_t entry,
+				unsigned long size)
+{
+	struct page *page = pmd_page(entry) +
+			    ((addr & (size - 1)) >> PAGE_SHIFT);
+
+	stop = min(stop, (addr & PMD_MASK) + PMD_SIZE);
+	for (; addr < stop; addr += PAGE_SIZE, page++)
+		if (!see_page(q, addr, 1, page))
+			break;
+	return addr;
 }
 
 /* Whether tables may go although mmap_lock is held. */
@@ -409,15 +424,16 @@ static unsigned long see_entry(struct query *q, unsigned long addr,
 			       unsigned long size)
 {
 	spinlock_t *ptl = entry_lock(q->vma, entryp, size);
-	bool seen = false;
 	pmd_t entry;
 
 	spin_lock(ptl);
 	entry = READ_ONCE(*entryp);
-	if (!pmd_is_table(entry))
-		seen = see_huge(q, addr, stop, entry, size);
+	if (pmd_present(entry) && pmd_devmap(entry))
+		addr = see_devmap(q, addr, stop, entry, size);
+	else if (!pmd_is_table(entry) && see_huge(q, addr, stop, entry, size))
+		addr = stop;
 	spin_unlock(ptl);
-	return seen ? stop : addr;
+	return addr;
 }
 
 /*

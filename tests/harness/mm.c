@@ -359,6 +359,21 @@ const char *mm_dir_tmpfs(void)
 	return place;
 }
 
+#define PMEM		"/dev/pmem0"
+
+/* Blocks of a page, and large files aligned as huge pages are. */
+const char *mm_dir_dax(void)
+{
+	const char *place = private_place();
+
+	if (system("modprobe -a nd_e820 nd_pmem && udevadm settle && mkfs.ext4 -q -F -b 4096 -E stride=512 "
+		   PMEM " >/dev/null 2>&1") != 0)
+		FAIL("no ext4 on " PMEM);
+	if (mount(PMEM, place, "ext4", 0, "dax=always") < 0)
+		FAIL("no fs-dax on " PMEM ": errno %d", errno);
+	return place;
+}
+
 void mm_swap_on(void)
 {
 	const char *disk = mm_scratch_disk();

@@ -63,6 +63,9 @@ void *mm_map_file(int fd, size_t len, int prot, int flags);
 const char *mm_dir_ext4(void);
 const char *mm_dir_tmpfs(void);
 
+/* The same of a new fs-dax, which only the VM of tests/zones has. */
+const char *mm_dir_dax(void);
+
 /* Whatever disk the tests may overwrite; NULL if there is none. */
 const char *mm_scratch_disk(void);
 

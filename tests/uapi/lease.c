@@ -3,19 +3,13 @@
 
 /* Pins that end by the clock. */
 
+#include "fuse.h"
 #include "ioc.h"
 #include "mm.h"
 #include "proc.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define WRITE		PINMEM_PIN_WRITE
@@ -470,101 +464,42 @@ TEST(what_ended_before_its_time_has_none_left)
 	CHECK_ERRNO(ioc_renew(dev, pin.out_handle, S), ENOENT);
 }
 
-/*
- * A page of a disk whose lock is held for as long as the disk is so slow that
- * writing the page never ends: discarding it waits for that, with the lock.
- */
-struct slow_disk {
-	const char *path;
-	char limit[64];
-};
-
-#define CGROUP	"/sys/fs/cgroup/pinmem-lease"
-
-static void limit_disk(const struct slow_disk *disk, const char *rate)
+/* Writes to a page that is being written back, which waits, with it locked. */
+static void write_and_wait(int sock, void *arg)
 {
-	char text[128];
+	volatile char *page = arg;
 
-	snprintf(text, sizeof(text), "%s wbps=%s", disk->limit, rate);
-	mm_write_file(CGROUP "/io.max", text);
-}
-
-static void try_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		SKIP("%s: errno %d", path, errno);
-	close(fd);
-}
-
-static struct slow_disk slow_disk(void)
-{
-	struct slow_disk disk = { .path = mm_scratch_disk() };
-	struct stat st;
-
-	if (!disk.path)
-		SKIP("no scratch disk");
-	try_write("/sys/fs/cgroup/cgroup.subtree_control", "+io +memory");
-	if (mkdir(CGROUP, 0755) < 0 && errno != EEXIST)
-		SKIP("no cgroup: errno %d", errno);
-	CHECK_OK(stat(disk.path, &st));
-	snprintf(disk.limit, sizeof(disk.limit), "%u:%u", major(st.st_rdev),
-		 minor(st.st_rdev));
-	return disk;
-}
-
-static char *map_disk(const struct slow_disk *disk, int *fd)
-{
-	*fd = open(disk->path, O_RDWR | O_CLOEXEC);
-	CHECK_OK(*fd);
-	return mm_map_file(*fd, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
-}
-
-/* Makes the page dirty, writes it out, slowly, and discards it meanwhile. */
-static void discard(int sock, void *arg)
-{
-	uint64_t range[2] = { 0, PAGE };
-	char *page;
-	int fd;
-
-	try_write(CGROUP "/cgroup.procs", "0");
-	page = map_disk(arg, &fd);
+	(void)sock;
 	page[0]++;
-	peer_say(sock, 0);
-	peer_hear(sock);
-	CHECK_OK(sync_file_range(fd, 0, (off_t)PAGE, SYNC_FILE_RANGE_WRITE));
-	peer_say(sock, 0);
-	CHECK_OK(ioctl(fd, BLKZEROOUT, range));
 }
 
+/* Its filesystem has not answered yet; the page is clean, and so to be locked. */
 TEST_TIMEOUT(an_unpin_that_is_stuck_does_not_hold_up_another, 60)
 {
-	struct slow_disk disk = slow_disk();
-	struct peer peer = peer_start(discard, &disk);
-	char *memory = mm_map_touched(PAGE), *page;
-	int dev = ioc_device(), fd;
+	struct fuse_file file = fuse_file_new(PAGE);
+	char *page = mm_map_file(file.fd, PAGE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED);
+	char *memory = mm_map_touched(PAGE);
+	long long before = mm_pins();
+	int dev = ioc_device();
 	uint64_t stuck, next;
-	long long before;
+	struct peer peer;
 
-	peer_hear(peer.sock);
-	page = map_disk(&disk, &fd);
-	before = mm_pins();
-	stuck = pin_for(dev, page, WRITE, 1500 * MS);
-	limit_disk(&disk, "2");
-	peer_say(peer.sock, 0);
-	peer_hear(peer.sock);
+	page[0]++;
+	stuck = pin_for(dev, page, WRITE, 4000 * MS);
+	atomic_store(file.silent, true);
+	CHECK_OK(sync_file_range(file.fd, 0, (off_t)PAGE,
+				 SYNC_FILE_RANGE_WRITE));
+	peer = peer_start(write_and_wait, page);
 	proc_wait_blocked(peer.pid);
-	next = pin_for(dev, memory, WRITE, 1700 * MS);
-	CHECK_WITHIN_MS(6000, has_ended(dev, stuck) && has_ended(dev, next));
+	next = pin_for(dev, memory, WRITE, 4500 * MS);
+	CHECK_EQ(ioc_state(dev, stuck), PINMEM_STATE_LIVE);
+	CHECK_EQ(mm_pins() - before, 2);
+	CHECK_WITHIN_MS(9000, has_ended(dev, stuck) && has_ended(dev, next));
+	CHECK_WITHIN_MS(2000, mm_pins() - before == 1);
 	test_sleep_ms(200);
-	if (mm_pins() == before) {
-		limit_disk(&disk, "max");
-		peer_join(&peer);
-		SKIP("the page is not locked that long");
-	}
 	CHECK_EQ(mm_pins() - before, 1);
-	limit_disk(&disk, "max");
+	atomic_store(file.silent, false);
 	peer_join(&peer);
 	CHECK_WITHIN_MS(5000, mm_pins() == before);
 }

@@ -42,7 +42,8 @@ add_guest_scripts() {
 	for script in "${!scripts[@]}"; do
 		install -D -m 755 "$TOP/tests/vm/$script" "$stage/$GUEST_DIR/${scripts[$script]}"
 	done
-	install -m 644 -t "$stage/$GUEST_DIR" "$TOP/tests/vm"/{suite,tap.sh,aside.sh}
+	install -m 644 -t "$stage/$GUEST_DIR" "$TOP/tests/vm"/{tap,aside}.sh
+	install -m 644 "$TOP/tests/vm/${VM_SUITE:-suite}" "$stage/$GUEST_DIR/suite"
 	install -D -m 644 -t "$units" "$TOP/tests/vm"/*.service
 	install -D -m 644 -t "$units/serial-getty@ttyS0.service.d" "$TOP/tests/vm/getty.conf"
 	install -D -m 644 -t "$units/redis-server.service.d" "$TOP/tests/vm/redis.conf"

@@ -5,7 +5,8 @@
 # QEMU: which accelerator works here, and one run of a VM. Serial 0 is the
 # console log, serial 1 the stream of results; what it says is the verdict.
 
-VM_NODE_MEMORY=${VM_NODE_MEMORY:-3G}	# of each of the two nodes
+VM_NODE_MEMORY=3G	# of each of the two nodes
+VM_PLUGGED_MEMORY=''	# of a module more, on node 0
 VM_TIMEOUT=${VM_TIMEOUT:-1200}
 PROBE_SECONDS=10
 
@@ -22,10 +23,12 @@ machine_options() {
 }
 
 two_nodes() {
-	local size=$1
-	printf '%s\n' -smp 2,sockets=2 -m "$((2 * ${size%G}))G" \
+	local size=$1 plugged=$2
+	printf '%s\n' -smp 2,sockets=2 -m "$((2 * ${size%G}))G${plugged:+,slots=1,maxmem=16G}" \
 		-object "memory-backend-ram,size=$size,id=m0" -numa node,nodeid=0,memdev=m0,cpus=0 \
 		-object "memory-backend-ram,size=$size,id=m1" -numa node,nodeid=1,memdev=m1,cpus=1
+	[ -z "$plugged" ] || printf '%s\n' -object "memory-backend-ram,size=$plugged,id=m2" \
+		-device pc-dimm,memdev=m2,node=0
 }
 
 make_probe_initrd() {
@@ -67,7 +70,7 @@ run_qemu() {
 	local name=$1 image=$2 console=$3 cmdline=$4
 	local -a options nodes
 	mapfile -t options < <(machine_options "$ACCELERATOR")
-	mapfile -t nodes < <(two_nodes "$VM_NODE_MEMORY")
+	mapfile -t nodes < <(two_nodes "$VM_NODE_MEMORY" "$VM_PLUGGED_MEMORY")
 	tied timeout --foreground -k 5 "$VM_TIMEOUT" qemu-system-x86_64 \
 		"${options[@]}" "${nodes[@]}" \
 		-kernel "$image" -initrd "$BUILD/vm/$name/initrd" \

@@ -9,8 +9,30 @@ for piece in common cache host kernels rootfs build image qemu; do
 	. "$(dirname "${BASH_SOURCE[0]}")/$piece.sh"
 done
 
-TESTS_CMDLINE="panic=-1 oops=panic panic_on_warn=1 secretmem.enable=1 hugepagesz=1G hugepages=1 \
+TESTS_CMDLINE="panic=-1 oops=panic panic_on_warn=1 secretmem.enable=1 \
 systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
+
+# The layouts of memory: "vm" is the VM of nearly all tests, "zones" has little
+# memory, a module of it that is plugged in and makes ZONE_MOVABLE (movablecore=
+# leaves what the kernel took at boot there, which never goes offline), and some
+# as a pmem device.
+# shellcheck disable=SC2034  # for check
+LAYOUTS=(vm zones)
+
+# use_layout LAYOUT: its memory, and the suite that wants it, from here on
+# shellcheck disable=SC2034  # run_qemu and make_image use them
+use_layout() {
+	case $1 in
+	vm)
+		VM_SUITE=suite VM_NODE_MEMORY=3G VM_PLUGGED_MEMORY=''
+		LAYOUT_CMDLINE="hugepagesz=1G hugepages=1"
+		;;
+	zones)
+		VM_SUITE=suite-zones VM_NODE_MEMORY=1G VM_PLUGGED_MEMORY=512M
+		LAYOUT_CMDLINE="memhp_default_state=online_movable memmap=128M!256M"
+		;;
+	esac
+}
 
 # All that is downloaded, before anything is built with it.
 fetch_all() {
@@ -38,10 +60,11 @@ unpack_logs() {
 	tar -C "$LOGS/$name" -xf "$BUILD/vm/$name/logs.img" 2>/dev/null || true
 }
 
-# vm_tests NAME SERIES TREE [PROGRAM...]: runs the suite, or only the named
-# programs, and prints the lines of tap-results.
+# vm_tests LAYOUT SERIES TREE [PROGRAM...]: runs the layout's suite, or only the
+# named programs, and prints the lines of tap-results.
 vm_tests() {
-	local name=$1 series=$2 tree=$3 status
+	local name=$1-$2 series=$2 tree=$3 status
+	use_layout "$1"
 	shift 3
 	local only=$*
 	: >"$LOGS/$name.tap"
@@ -51,7 +74,7 @@ vm_tests() {
 	}
 	choose_accelerator "$(kernel_image "$series")"
 	run_qemu "$name" "$(kernel_image "$series")" "file:$LOGS/$name.console" \
-		"$TESTS_CMDLINE ${only:+pinmem.run=${only// /,}} ${VM_CMDLINE-}" </dev/null >"$LOGS/$name.qemu" 2>&1
+		"$TESTS_CMDLINE $LAYOUT_CMDLINE ${only:+pinmem.run=${only// /,}} ${VM_CMDLINE-}" </dev/null >"$LOGS/$name.qemu" 2>&1
 	status=$?
 	explain_end "$name" "$status"
 	unpack_logs "$name"

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-FileCopyrightText: 2026 The pinmem authors */
+#ifndef PINMEM_TEST_FUSE_H
+#define PINMEM_TEST_FUSE_H
+
+/*
+ * A file whose server is ours, and need not answer: what the kernel does to it
+ * then lasts as long as we want.
+ */
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "proc.h"
+
+struct fuse_file {
+	struct peer server;
+	int fd;			/* open for reading and writing */
+	atomic_bool *silent;	/* no write is answered while this is set */
+};
+
+/* Of zeros; gone with the test. */
+struct fuse_file fuse_file_new(size_t len);
+
+#endif /* PINMEM_TEST_FUSE_H */
