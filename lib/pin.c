@@ -59,20 +59,25 @@ static void close_target(const struct pinmem_request *req, int mem_fd)
 		close(mem_fd);
 }
 
+static struct pinmem_ioc_range *first_of(const struct pinmem_request *req,
+					 const struct pinmem_step *step)
+{
+	return step->nr ? req->ranges + step->first : NULL;
+}
+
 /* One call, for the ranges of a step. */
 static int ask(struct pinmem_ctx *ctx, struct pinmem_request *req, int mem_fd,
 	       const struct pinmem_step *step, unsigned int flags,
 	       uint64_t handle)
 {
-	struct pinmem_ioc_range *first = req->ranges + step->first;
 	int err;
 
 	req->reply = (struct pinmem_ioc_pin){
 		.size = sizeof(req->reply),
 		.flags = flags,
 		.nr_ranges = (uint32_t)step->nr,
-		.ranges = (uintptr_t)first,
-		.range_size = sizeof(*first),
+		.ranges = (uintptr_t)first_of(req, step),
+		.range_size = sizeof(struct pinmem_ioc_range),
 		.ttl_ns = handle ? 0 : req->ttl_ns,
 		.handle = handle,
 	};
@@ -120,19 +125,19 @@ static bool is_last(const struct pinmem_request *req,
 static int pin_step(struct pinmem_ctx *ctx, struct pinmem_request *req,
 		    int mem_fd, const struct pinmem_step *step, uint64_t handle)
 {
-	struct pinmem_ioc_range *first = req->ranges + step->first;
+	struct pinmem_ioc_range *first = first_of(req, step);
 	unsigned int flags = req->flags;
 	int err;
 
 	if (!is_last(req, step))
 		flags = (flags & ~PINMEM_PIN_KEEP) | PINMEM_PIN_GROW;
-	if (step->nr > 0) {
+	if (first) {
 		first[step->nr - 1].len -= step->leave;
 		first->addr += step->skip;
 		first->len -= step->skip;
 	}
 	err = ask(ctx, req, mem_fd, step, flags, handle);
-	if (step->nr > 0) {
+	if (first) {
 		first->len += step->skip;
 		first->addr -= step->skip;
 		first[step->nr - 1].len += step->leave;

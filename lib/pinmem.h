@@ -262,7 +262,7 @@ void pinmem_request_set_mem_fd(struct pinmem_request *req, int mem_fd);
  * step gives back the ones before, and the request tells of it as of one call,
  * limits included: the need is that of all ranges.  A process that dies half
  * way leaves nothing, not even with PINMEM_KEEP, which only the last step has;
- * a time to live counts from the first.
+ * a time to live counts from the first.  Each step begins a run of its own.
  *
  * With PINMEM_KEEP the last step is of at most PINMEM_LAST_STEP bytes.  A caller
  * that must not lose the handle of a kept pin to a signal can hold signals back

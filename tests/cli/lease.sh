@@ -251,6 +251,9 @@ extents_are_for_lasting_pins() {
 	pin --ttl 60s -- pinctl extents 0
 	status_is 1
 	err_has 'must not end behind its back'
+	pin --revocable -- pinctl extents 0
+	status_is 1
+	err_has 'must not end behind its back'
 	pin --short -- pinctl extents 0
 	status_is 1
 	err_has 'must not end behind its back'

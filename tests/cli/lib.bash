@@ -57,6 +57,9 @@ pinctl_as() {
 	run as "$user" pinctl "$@"
 }
 
+# with_memlock SOFT:HARD COMMAND...: as alice
+with_memlock() { run prlimit --memlock="$1" setpriv --reuid=alice --regid=alice --init-groups "${@:2}"; }
+
 status_is() { [ "$STATUS" -eq "$1" ] || fail "status $1"; }
 out_is() { [ "$OUT" = "$1" ] || fail "stdout is: $1"; }
 out_has() { [[ $OUT == *"$1"* ]] || fail "stdout has: $1"; }

@@ -23,8 +23,6 @@ with_parameter() {
 	return "$status"
 }
 
-with_memlock() { run prlimit --memlock="$1" setpriv --reuid=alice --regid=alice --init-groups "${@:2}"; }
-
 not_in_the_group() {
 	sleep 1000 &
 	pinctl_as bob pin --pid $! stack
