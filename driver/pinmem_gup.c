@@ -177,7 +177,7 @@ static void rules_of(struct pinmem_gup *g, struct vm_area_struct *vma,
 
 /* Whether a page pinned just now must be given back, and why. */
 static int check_page(struct pinmem_gup *g, struct page *page,
-		      const struct rules *rules, bool many)
+		      const struct rules *rules)
 {
 	struct folio *folio;
 
@@ -187,7 +187,7 @@ static int check_page(struct pinmem_gup *g, struct page *page,
 		g->as_mapped = true;
 	}
 	folio = page_folio(page);
-	if (many && folio_ref_count(folio) > REFS_MAX)
+	if (g->many && folio_ref_count(folio) > REFS_MAX)
 		return PINMEM_WHY_REFCOUNT;
 	if (!pinmem_gup_tracks_dirty() && longterm(g) && writes(g) &&
 	    !folio_test_anon(folio) && !folio_test_hugetlb(folio)) {
@@ -211,15 +211,14 @@ static int why_errno(u32 why)
 static int check_pages(struct pinmem_gup *g, unsigned long addr, long nr,
 		       const struct rules *rules)
 {
-	bool many = pinmem_account_total() >= REFS_PAGES;
 	int why;
 	long i;
 
-	if (!many && !rules->cow &&
+	if (!g->many && !rules->cow &&
 	    (pinmem_gup_tracks_dirty() || !longterm(g) || !writes(g)))
 		return 0;
 	for (i = 0; i < nr; i++) {
-		why = check_page(g, g->batch[i], rules, many);
+		why = check_page(g, g->batch[i], rules);
 		if (why)
 			return fail_at(g, addr + i * PAGE_SIZE, why,
 				       why_errno(why));
@@ -569,17 +568,19 @@ static int start_runs(struct pinmem_gup *g, struct pinmem_pin *pin)
 }
 
 /*
- * Pins all ranges of the pin, whose target is @mm.  On failure nothing is
- * pinned, and @fail says why.
+ * Pins all ranges of the pin, whose target is @mm.  @total is what is charged to
+ * the driver by now, this pin included.  On failure nothing is pinned, and @fail
+ * says why.
  */
 int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
-	       struct pinmem_fail *fail)
+	       unsigned long total, struct pinmem_fail *fail)
 {
 	const struct pinmem_ioc_range *range;
 	struct page *small[BATCH_SMALL];
 	struct pinmem_gup g = {
 		.mm = mm, .flags = pin->flags, .fail = fail,
 		.batch = small, .batch_nr = BATCH_SMALL,
+		.many = total >= REFS_PAGES,
 	};
 	bool locked = pin->flags & (PINMEM_PIN_REMOTE | PINMEM_PIN_SLOW);
 	u32 i, nr = pinmem_pin_ranges(pin, &range);

@@ -385,7 +385,7 @@ int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
 	struct mm_struct *mm = pin_mm(pin);
 	int err;
 
-	err = pinmem_gup(pin, mm, f);
+	err = pinmem_gup(pin, mm, pinmem_account_total(), f);
 	trace_pinmem_pin(pin, err);
 	if (!err)
 		err = settle(pin, mm, f);

@@ -407,6 +407,7 @@ struct pinmem_gup {
 	struct mm_struct *mm;
 	u32 flags;			/* enum pinmem_pin_flags */
 	bool as_mapped;			/* out: for PINMEM_INFO_AS_MAPPED */
+	bool many;			/* pins, so that counts are looked at */
 	struct page **batch;
 	unsigned long batch_nr;
 	struct pinmem_runs_builder builder;
@@ -414,7 +415,7 @@ struct pinmem_gup {
 };
 
 int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
-	       struct pinmem_fail *fail);
+	       unsigned long total, struct pinmem_fail *fail);
 void pinmem_gup_release(struct pinmem_runs *runs, u32 flags);
 int pinmem_gup_estimate(const struct pinmem_pin *pin, struct mm_struct *mm,
 			struct pinmem_ioc_pin *arg, struct pinmem_fail *fail);
