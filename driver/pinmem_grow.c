@@ -112,7 +112,7 @@ static struct pinmem_ranges *longer_array(const struct pinmem_pin *pin, u32 nr)
 	u32 have = pinmem_pin_ranges(pin, &range);
 
 	nr = max(nr, 2 * have);
-	array = kvmalloc(struct_size(array, range, nr), GFP_KERNEL_ACCOUNT);
+	array = kvmalloc(struct_size(array, range, nr), PINMEM_GFP_LARGE);
 	if (!array)
 		return NULL;
 	array->room = nr;

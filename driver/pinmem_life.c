@@ -75,13 +75,13 @@ static struct pinmem_ioc_range *alloc_ranges(struct pinmem_pin *pin, u32 nr)
 		if (nr == 1)
 			return &pin->range;
 		pin->ranges = kvmalloc_array(nr, sizeof(*pin->ranges),
-					     GFP_KERNEL_ACCOUNT);
+					     PINMEM_GFP_LARGE);
 		return pin->ranges;
 	}
 	pin->ranges = &x->range;
 	if (nr > 1) {
 		array = kvmalloc(struct_size(array, range, nr),
-				 GFP_KERNEL_ACCOUNT);
+				 PINMEM_GFP_LARGE);
 		if (!array)
 			return NULL;
 		array->older = NULL;

@@ -48,6 +48,9 @@
  * for a few lines.  None is held while pages are pinned or unpinned.
  */
 
+/* vmalloc() prints a stack trace when the cgroup of the caller is full. */
+#define PINMEM_GFP_LARGE	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
+
 /* Why a call failed, for its reply. */
 struct pinmem_fail {
 	u32 why;
@@ -360,7 +363,7 @@ enum pinmem_entry {
 struct pinmem_leaf {
 	unsigned long pfn;		/* of the address */
 	unsigned long pages;		/* from the address to the leaf's end */
-	pmd_t table;			/* the entry, if it is a table's */
+	pmd_t table;			/* the entry, if it is not the leaf */
 };
 
 /* Pages that follow each other, in address and, if they have one, in PFN. */

@@ -308,7 +308,7 @@ int pinmem_revoke_begin(struct pinmem_pin *pin, struct mm_struct *mm)
 
 	spin_lock_init(&x->watch_lock);
 	INIT_DELAYED_WORK(&x->check, check_work);
-	x->watches = kvcalloc(nr, sizeof(*x->watches), GFP_KERNEL_ACCOUNT);
+	x->watches = kvcalloc(nr, sizeof(*x->watches), PINMEM_GFP_LARGE);
 	if (!x->watches)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {

@@ -61,6 +61,7 @@ static enum pinmem_entry walk_leaf(struct mm_struct *mm, unsigned long addr,
 	pud_t pud, *pudp;
 	pmd_t pmd, *pmdp;
 
+	leaf->table = __pmd(0);
 	pgd = READ_ONCE(*pgdp);
 	if (pgd_none(pgd) || pgd_bad(pgd))
 		return PINMEM_ENTRY_NONE;
@@ -70,6 +71,7 @@ static enum pinmem_entry walk_leaf(struct mm_struct *mm, unsigned long addr,
 		return PINMEM_ENTRY_NONE;
 	pudp = pud_offset_lockless(p4dp, p4d, addr);
 	pud = READ_ONCE(*pudp);
+	leaf->table = __pmd(pud_val(pud));
 	if (pud_is_leaf(pud)) {
 		if (write && !pud_write(pud))
 			return PINMEM_ENTRY_NONE;
@@ -81,6 +83,7 @@ static enum pinmem_entry walk_leaf(struct mm_struct *mm, unsigned long addr,
 		return PINMEM_ENTRY_NONE;
 	pmdp = pmd_offset_lockless(pudp, pud, addr);
 	pmd = READ_ONCE(*pmdp);
+	leaf->table = pmd;
 	if (pmd_is_leaf(pmd)) {
 		if (write && !pmd_write(pmd))
 			return PINMEM_ENTRY_NONE;
@@ -90,7 +93,6 @@ static enum pinmem_entry walk_leaf(struct mm_struct *mm, unsigned long addr,
 	}
 	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_leaf(pmd) || pmd_bad(pmd))
 		return PINMEM_ENTRY_NONE;
-	leaf->table = pmd;
 	return PINMEM_ENTRY_TABLE;
 }
 
@@ -150,16 +152,20 @@ unsigned long pinmem_walk_absent(struct mm_struct *mm, unsigned long addr,
 /* Whether broken memory is why @addr cannot be pinned.  Under mmap_lock. */
 bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr)
 {
+	enum pinmem_entry entry;
+	struct pinmem_leaf leaf;
 	bool poisoned = false;
 	unsigned long flags;
-	pte_t *ptep, pte;
+	pte_t pte;
 
 	local_irq_save(flags);
-	ptep = walk_pte(mm, addr);
-	if (ptep) {
-		pte = READ_ONCE(*ptep);
+	entry = walk_leaf(mm, addr, false, &leaf);
+	if (entry == PINMEM_ENTRY_TABLE) {
+		pte = READ_ONCE(*pte_offset_kernel(&leaf.table, addr));
 		poisoned = !pte_none(pte) && !pte_present(pte) &&
 			   is_hwpoison_entry(pte_to_swp_entry(pte));
+	} else if (!pmd_none(leaf.table) && !pmd_present(leaf.table)) {
+		poisoned = is_hwpoison_entry(pmd_to_swp_entry(leaf.table));
 	}
 	local_irq_restore(flags);
 	return poisoned;

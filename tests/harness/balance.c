@@ -194,13 +194,29 @@ static bool is_alarming(const char *message)
 	return false;
 }
 
+/*
+ * A cgroup that ran out of memory is a user's doing, which the kernel reports
+ * with one call trace.
+ */
+static bool is_oom_report(const char *message, bool *report)
+{
+	if (strstr(message, " invoked oom-killer: ")) {
+		*report = true;
+		return false;
+	}
+	if (!*report || strcmp(message, "Call Trace:") != 0)
+		return false;
+	*report = false;
+	return true;
+}
+
 /* User space can write to the log as well: only the kernel's own words count. */
 static bool check_kmsg(const struct level *level, struct text *text)
 {
 	unsigned long long number;
 	char record[8192], *message;
 	unsigned int facility;
-	bool good = true;
+	bool good = true, report = false;
 	int fd = open_kmsg();
 
 	if (fd < 0)
@@ -209,7 +225,7 @@ static bool check_kmsg(const struct level *level, struct text *text)
 		if (!split_record(record, &facility, &number, &message) ||
 		    number < level->kmsg || facility != 0)
 			continue;
-		if (is_alarming(message)) {
+		if (!is_oom_report(message, &report) && is_alarming(message)) {
 			say(text, "kernel log: %s\n", message);
 			good = false;
 		}
