@@ -475,7 +475,8 @@ void pinmem_extents_free(struct pinmem_extents *extents);
  * @return 1: the getters below tell of it; 0: that was all; or -EPERM: the
  *	caller has no CAP_SYS_ADMIN in the initial user namespace, the kernel is
  *	locked down, the pin is not longterm, has an end by time or is
- *	revocable, or this context may not; -ENOENT: no such handle for you, or it ended.
+ *	revocable, or this context may not; -ENOENT: no such handle for you, or
+ *	it ended.
  */
 int pinmem_extents_next(struct pinmem_extents *extents);
 
@@ -522,7 +523,7 @@ int pinmem_info_get(struct pinmem_ctx *ctx, uint64_t handle,
 void pinmem_info_free(struct pinmem_info *info);
 
 uint64_t pinmem_info_get_handle(const struct pinmem_info *info);
-/** The enum pinmem_flags it was made with. */
+/** The enum pinmem_flags it was made with; PINMEM_GROW while it may grow. */
 unsigned int pinmem_info_get_flags(const struct pinmem_info *info);
 /** An enum pinmem_pin_state. */
 unsigned int pinmem_info_get_state(const struct pinmem_info *info);

@@ -181,17 +181,30 @@ unmapping_revokes() {
 	tell unmap shared
 	vm_pin_is 2048
 	tell unmap anon
+	wait_until no_pins
+	vm_pin_is 0
+}
+
+status_tells_what_was_revoked() {
+	local command
+	victim_start
+	pinctl pin --pid "$VICTIM" "$(range_of anon)" --revocable -- sleep 1000 &
+	command=$!
+	wait_until comm_is "$command" sleep
+	tell unmap anon
 	wait_until is_revoked
 	vm_pin_is 0
 	run pinctl status
 	out_has 'ended (revoked)'
 	out_has 'revoked: an address shows another page now than was pinned there'
-	unpin_all
+	kill "$command"
+	wait_until no_pins
 }
 
 hold_tells_that_it_was_revoked() {
 	local holder
 	victim_start
+	rm -f "$TMP/out"
 	pinctl pin --pid "$VICTIM" "$(range_of anon)" --revocable --hold >"$TMP/out" 2>"$TMP/err" &
 	holder=$!
 	wait_until test -s "$TMP/out"
@@ -216,5 +229,6 @@ test_that "a dry run agrees with the kernel" a_dry_run_agrees_with_the_kernel
 test_that "a dry run passes over what a pin would" a_dry_run_passes_over_what_a_pin_would
 test_that "a dry run tells the refusal" a_dry_run_tells_the_refusal
 test_that "unmapping revokes" unmapping_revokes
+test_that "status tells what was revoked" status_tells_what_was_revoked
 test_that "--hold tells that it was revoked" hold_tells_that_it_was_revoked
 finish

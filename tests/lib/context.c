@@ -41,7 +41,8 @@ TEST(the_features_are_those_of_driver_and_kernel)
 	CHECK_EQ(pinmem_features_get_page_size(features), PAGE);
 	CHECK_EQ(pinmem_features_get_bits(features), PINMEM_HAS_REMOTE);
 	CHECK_EQ(pinmem_features_get_flags(features),
-		 KEPT | PINMEM_SLOW | PINMEM_GET);
+		 KEPT | PINMEM_SLOW | PINMEM_GET | PINMEM_REVOCABLE |
+		 PINMEM_GROW);
 	CHECK_NE(pinmem_features_get_instance(features), 0);
 	CHECK_EQ(pinmem_features_get_max_ranges(features),
 		 ioc_param("max_ranges"));

@@ -9,6 +9,7 @@
 #include "pinctl.h"
 #include "test.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct pinmem_request {
 static unsigned int nr_pins;
 static unsigned int nr_failures;
 static unsigned int reason;
+static unsigned int ended;
 static unsigned int nr_unpinned;
 static uint64_t max_ranges = 65536;
 static unsigned int flags_used;
@@ -173,6 +175,12 @@ unsigned int pinmem_request_get_reason(const struct pinmem_request *req)
 {
 	(void)req;
 	return reason;
+}
+
+unsigned int pinmem_request_get_ended(const struct pinmem_request *req)
+{
+	(void)req;
+	return ended;
 }
 
 uint64_t pinmem_request_get_address(const struct pinmem_request *req)
@@ -456,6 +464,41 @@ TEST(one_that_would_be_refused_fails)
 	nr_failures = 1;
 	CHECK_EQ(pin_to("/dev/null", "stack", "--dry-run"), EXIT_FAILURE);
 	CHECK_EQ(nr_estimates, 1);
+}
+
+/* What it says, once, of a pin that did not come to its end. */
+static void says(unsigned int why, unsigned int end, const char *part)
+{
+	char text[512];
+	FILE *file;
+	size_t len;
+
+	reason = why;
+	ended = end;
+	nr_pins = 0;
+	CHECK(freopen("said", "w+", stderr));
+	CHECK_EQ(pin("stack"), EXIT_FAILURE);
+	fflush(stderr);
+	CHECK_EQ(nr_pins, 1);
+	file = fopen("said", "r");
+	CHECK(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	text[len] = '\0';
+	fclose(file);
+	CHECK_OK(unlink("said"));
+	CHECK_MSG(strstr(text, part), "%s", text);
+}
+
+TEST(what_came_between_the_steps_is_explained)
+{
+	nr_failures = UINT_MAX;
+	says(PINMEM_REASON_ENDED, PINMEM_ENDED_TIME, "give a longer --ttl");
+	says(PINMEM_REASON_ENDED, PINMEM_ENDED_UNPIN, "someone unpinned it");
+	says(PINMEM_REASON_ENDED, PINMEM_ENDED_TARGET,
+	     "has ended, or runs another program now");
+	says(PINMEM_REASON_ENDED, PINMEM_ENDED_REVOKED, "(revoked)");
+	says(PINMEM_REASON_GROWING, 0, "try again when it is done");
+	says(PINMEM_REASON_NOT_PAYER, 0, "as the user who made it");
 }
 
 TEST(limits_are_met_once)
