@@ -71,12 +71,14 @@ by_process() {
 }
 
 all_is_of_ones_own_user() {
+	local roots
 	victim_start_as alice
 	pin_as root anon
+	roots=$H
 	pin_as alice shared
 	run pinctl unpin --all
 	done_well
-	out_is "handle $((H - 1)): unpinned, 2 MiB of victim[$VICTIM]"
+	out_is "handle $roots: unpinned, 2 MiB of victim[$VICTIM]"
 	pins_are 1
 	pin_as root anon
 	pinctl_as alice unpin --all
