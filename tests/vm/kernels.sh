@@ -4,7 +4,8 @@
 #
 # Stock Debian kernels, unpacked into the cache and never installed: image,
 # headers and kbuild of one version. A kernel directory is the unpacked
-# packages plus the files "release" and "version".
+# packages plus the files "release" and "version". The debug kernel is built from
+# Debian's source, and its directory looks the same.
 
 declare -A IMAGE_META=([6.12]=linux-image-6.12-amd64 [6.1]=linux-image-amd64)
 
@@ -71,9 +72,81 @@ make_kernel() {
 	printf '%s\n' "$version" >"$into/version"
 }
 
+DEBUG_SOURCE=linux-source-6.12
+
+# unpack_source DIR PACKAGE=VERSION [FILE...]: the source, or only these files of it
+unpack_source() {
+	local into=$1 package=$2
+	shift 2
+	local name=${package%%=*}
+	fetch_packages "$into.deb" "$package" && mkdir -p "$into" &&
+		tar -C "$into" --strip-components=1 -xf "$into.deb/usr/src/$name.tar.xz" "${@/#/$name/}"
+	local status=$?
+	rm -rf "$into.deb"
+	return "$status"
+}
+
+# Kconfig drops silently what it does not know or cannot have.
+config_is_complete() {
+	local source=$1 missing
+	missing=$(list "$TOP/tests/vm/debug-config" | grep -vxFf "$source/.config")
+	[ -z "$missing" ] || {
+		printf 'not in the debug kernel: %s\n' "$missing"
+		return 1
+	}
+}
+
+build_kernel() {
+	local source=$1
+	make -C "$source" tinyconfig &&
+		(cd "$source" && scripts/kconfig/merge_config.sh -m .config "$TOP/tests/vm/debug-config") &&
+		make -C "$source" olddefconfig && config_is_complete "$source" &&
+		make -C "$source" -j"$(nproc)" LOCALVERSION=-pinmem-debug bzImage modules
+}
+
+# What building a module needs of a kernel's build tree.
+prune_source() {
+	local source=$1
+	find "$source" -mindepth 1 -maxdepth 1 -type d \
+		-not -name arch -not -name include -not -name scripts -not -name tools -exec rm -rf {} +
+	find "$source/arch" -mindepth 1 -maxdepth 1 -type d -not -name x86 -exec rm -rf {} +
+	find "$source/tools" -mindepth 1 -maxdepth 1 -not -name objtool -exec rm -rf {} +
+	find "$source/arch" "$source/vmlinux"* -name '*.[oa]' -delete
+	rm -f "$source"/{vmlinux*,System.map,.tmp_*}
+}
+
+make_debug_kernel() {
+	local into=$1 version=$2 source=$1/source release
+	note "debug kernel: building it from $DEBUG_SOURCE; this takes a while"
+	unpack_source "$source" "$DEBUG_SOURCE=$version" || return 1
+	build_kernel "$source" >"$LOGS/debug-kernel.log" 2>&1 || {
+		tail -n 10 "$LOGS/debug-kernel.log" >&2
+		return 1
+	}
+	release=$(cat "$source/include/config/kernel.release")
+	install -D -m 644 "$source/arch/x86/boot/bzImage" "$into/boot/vmlinuz-$release"
+	install -D -m 644 -t "$into/lib/modules/$release" "$source"/modules.{builtin,builtin.modinfo,order}
+	prune_source "$source"
+	mkdir -p "$into/usr/src" && mv "$source" "$into/usr/src/linux-headers-$release"
+	depmod -b "$into" "$release" || return 1
+	printf '%s\n' "$release" >"$into/release"
+	printf '%s\n' "$version" >"$into/version"
+}
+
+debug_kernel_dir() {
+	local version key
+	version=$(package_field "$DEBUG_SOURCE" Version)
+	key=$(list "$TOP/tests/vm/debug-config" | sha256sum | cut -c 1-16)
+	cached kernel-debug "$version-$key" make_debug_kernel "$version"
+}
+
 # kernel_dir SERIES: prints the directory, fetching the kernel when needed
 kernel_dir() {
 	local series=$1 image version
+	[ "$series" != debug ] || {
+		debug_kernel_dir
+		return
+	}
 	image=$(kernel_image_package "$series")
 	[ -n "$image" ] || return 1
 	version=$(package_field "$image" Version)
@@ -92,10 +165,8 @@ CHECKPATCH_FILES=(checkpatch.pl spelling.txt const_structs.checkpatch)
 make_checkpatch() {
 	local into=$1 package=$2 version=$3
 	note "checkpatch: unpacking $package"
-	fetch_packages "$into/source" "$package=$version" || return 1
-	tar -C "$into" --strip-components=2 -xf "$into/source/usr/src/$package.tar.xz" \
-		"${CHECKPATCH_FILES[@]/#/$package/scripts/}" || return 1
-	rm -rf "$into/source"
+	unpack_source "$into/source" "$package=$version" "${CHECKPATCH_FILES[@]/#/scripts/}" &&
+		mv "$into/source/scripts"/* "$into" && rm -rf "$into/source"
 }
 
 checkpatch_dir() {
