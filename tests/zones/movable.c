@@ -247,6 +247,28 @@ TEST(a_longterm_pin_moves_another_processs_memory_out_of_the_movable_zone)
 	peer_join(&peer);
 }
 
+TEST(a_dry_run_tells_how_much_would_be_moved)
+{
+	char *memory = map_movable(PAGES * PAGE);
+	int dev = ioc_device();
+	struct pinmem_ioc_pin pin;
+	uint64_t before = mm_pfn(memory);
+
+	CHECK_OK(ioc_pin_range(dev, memory, PAGES * PAGE,
+			       LONGTERM | PINMEM_PIN_DRY_RUN, &pin));
+	CHECK_EQ(pin.out_present, PAGES * PAGE);
+	CHECK_EQ(pin.out_movable, PAGES * PAGE);
+	CHECK_EQ(mm_pfn(memory), before);
+	/* A short pin moves nothing, and once moved nothing is left to move. */
+	CHECK_OK(ioc_pin_range(dev, memory, PAGES * PAGE, PINMEM_PIN_DRY_RUN,
+			       &pin));
+	CHECK_EQ(pin.out_movable, 0);
+	UNPIN(dev, PIN(dev, memory, PAGES * PAGE, LONGTERM));
+	CHECK_OK(ioc_pin_range(dev, memory, PAGES * PAGE,
+			       LONGTERM | PINMEM_PIN_DRY_RUN, &pin));
+	CHECK_EQ(pin.out_movable, 0);
+}
+
 TEST(a_short_pin_leaves_its_pages_in_the_movable_zone)
 {
 	uint64_t before[PAGES] = { 0 }, handle;
