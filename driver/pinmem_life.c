@@ -267,6 +267,7 @@ static void give_back(struct pinmem_pin *pin)
 		pinmem_lease_stop(pin);
 	pinmem_mm_del(pin->pm, pin);
 	pinmem_gup_release(&pin->runs, pin->flags);
+	pinmem_dax_release(pin);
 	pinmem_account_uncharge(pin, pin_mm(pin));
 	/* Before the look for waiters. */
 	smp_store_mb(pin->gone, true);

@@ -60,6 +60,7 @@ struct pinmem_fail {
 				 PINMEM_PIN_REMOTE | PINMEM_PIN_GET)
 
 /* Ours, beside those of enum pinmem_pin_flags in pinmem_pin.flags. */
+#define PINMEM_PIN_DAX		BIT(11)	/* holds files (pinmem_dax.c) */
 #define PINMEM_PIN_LEASED	BIT(12)	/* in a struct pinmem_leased */
 #define PINMEM_PIN_AS_MAPPED	BIT(13)	/* PINMEM_INFO_AS_MAPPED */
 #define PINMEM_PIN_CHARGED	BIT(14)	/* in user_struct.locked_vm */
@@ -325,9 +326,16 @@ int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 bool pinmem_vma_is_secretmem(struct vm_area_struct *vma);
 
 /*
+ * pinmem_dax.c
+ */
+int pinmem_dax_hold(struct pinmem_pin *pin, struct file *file);
+void pinmem_dax_release(struct pinmem_pin *pin);
+
+/*
  * pinmem_gup.c
  */
 struct pinmem_gup {
+	struct pinmem_pin *pin;
 	struct mm_struct *mm;
 	u32 flags;			/* enum pinmem_pin_flags */
 	bool as_mapped;			/* out: for PINMEM_INFO_AS_MAPPED */

@@ -12,6 +12,7 @@ driver_c = \
 	pinmem_target.c \
 	pinmem_account.c \
 	pinmem_gup.c \
+	pinmem_dax.c \
 	pinmem_walk.c \
 	pinmem_runs.c \
 	pinmem_lease.c \
