@@ -235,6 +235,19 @@ static const char *address_sentence(unsigned int reason)
 	}
 }
 
+/* Only a short pin gets this far, and the file is not open for writing. */
+static bool is_readers_dax(const struct story *story)
+{
+	return story->fail->reason == PINMEM_REASON_FSDAX &&
+	       abs(story->err) == EPERM;
+}
+
+static int tell_readers_dax(const struct story *story)
+{
+	return failure_set(story->fail, story->err, "%s: a file on a DAX filesystem that is open for reading only: a pin would hold up who may write it: run pinctl as root, or leave it out",
+			   story->where);
+}
+
 static int tell_ttl(const struct story *story)
 {
 	char limit[SIZE_TEXT_LEN];
@@ -378,7 +391,9 @@ int explain_pin(struct failure *fail, int err, const struct pinmem_request *req,
 	story.where = fail->has_address ? place(target, fail->address) :
 					  xstrdup(target->label);
 	sentence = address_sentence(fail->reason);
-	if (sentence)
+	if (is_readers_dax(&story))
+		ret = tell_readers_dax(&story);
+	else if (sentence)
 		ret = failure_set(fail, err, "%s: %s", story.where, sentence);
 	else if (fail->reason)
 		ret = tell_reason(&story);

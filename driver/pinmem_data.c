@@ -78,7 +78,7 @@ static int place_phys(struct place *p, u64 *phys, u64 *len)
 	u64 addr = range->addr + p->offset;
 	unsigned long page, in_run;
 
-	if (RB_EMPTY_NODE(&p->pin->span.rb))
+	if (RB_EMPTY_NODE(&p->pin->span.rb) || READ_ONCE(p->pin->end))
 		return -ENOENT;
 	page = p->first + ((addr - pinmem_range_start(range)) >> PAGE_SHIFT);
 	if (!p->it.runs)

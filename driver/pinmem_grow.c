@@ -183,6 +183,7 @@ static void take_over(struct pinmem_pin *base, struct pinmem_pin *pin)
 	pinmem_runs_append(&base->runs, &pinmem_extended(base)->tail,
 			   &pin->runs, pinmem_extended(pin)->tail);
 	take_ranges(base, pin);
+	pinmem_dax_move(pin, base);
 	base->flags |= pin->flags & PINMEM_PIN_AS_MAPPED;
 	if (!(pin->flags & PINMEM_PIN_GROW))
 		base->flags &= ~PINMEM_PIN_GROW;

@@ -22,6 +22,7 @@
 #include <linux/backing-dev.h>
 #include <linux/dax.h>
 #include <linux/hugetlb.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
 #include <linux/pagemap.h>
@@ -46,6 +47,7 @@ struct rules {
 	unsigned int foll;
 	bool own_page;		/* must be anonymous: it can be written */
 	bool cow;		/* a private mapping, pinned for reading */
+	bool dax;		/* of a file on a DAX filesystem */
 	unsigned long end;	/* to here */
 };
 
@@ -172,6 +174,7 @@ static void rules_of(struct pinmem_gup *g, struct vm_area_struct *vma,
 	rules->own_page = rules->cow && vma->vm_flags & VM_WRITE;
 	if (writes(g) || rules->own_page)
 		rules->foll |= FOLL_WRITE;
+	rules->dax = vma_is_fsdax(vma);
 	rules->end = vma->vm_end;
 }
 
@@ -317,6 +320,18 @@ static int own_rules(struct pinmem_gup *g, unsigned long addr,
 	return err;
 }
 
+/* Whether a page is one that a file has to be held for. */
+static bool has_dax(struct page **pages, long nr)
+{
+	long i;
+
+	for (i = 0; i < nr; i++)
+		if (is_zone_device_page(pages[i]) &&
+		    pages[i]->pgmap->type == MEMORY_DEVICE_FS_DAX)
+			return true;
+	return false;
+}
+
 static bool rules_hold(struct pinmem_gup *g, unsigned long addr,
 		       const struct rules *rules)
 {
@@ -372,6 +387,8 @@ static long make_ready(struct pinmem_gup *g, unsigned long addr,
 		if (err)
 			return err;
 		rules_of(g, vma, rules);
+		if (rules->dax && pinmem_dax_hold(g->pin, vma->vm_file))
+			return fail_at(g, addr, PINMEM_WHY_NO_MEMORY, -ENOMEM);
 		stop = batch_end(g, addr, min(end, rules->end));
 		entry = pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
 					 &leaf);
@@ -442,14 +459,20 @@ static long fast_piece(struct pinmem_gup *g, unsigned long addr,
 	n = take_fast(g, addr, (stop - addr) >> PAGE_SHIFT, rules->foll);
 	if (n <= 0)
 		return own_explain(g, addr, stop, n);
-	if (!rules_hold(g, addr, rules)) {
+	if (!rules_hold(g, addr, rules) || has_dax(g->batch, n)) {
 		drop(g, g->batch, n);
 		return fail_at(g, addr, PINMEM_WHY_CHANGING, -EBUSY);
 	}
 	return take(g, addr, end, n, first, rules);
 }
 
-/* The caller's own memory. */
+static int gup_locked(struct pinmem_gup *g, unsigned long addr,
+		      unsigned long end);
+
+/*
+ * The caller's own memory.  Of a DAX file the mapping must not change between
+ * the look at it and the pin.
+ */
 static int gup_fast(struct pinmem_gup *g, unsigned long addr, unsigned long end)
 {
 	struct rules rules = { };
@@ -464,6 +487,13 @@ static int gup_fast(struct pinmem_gup *g, unsigned long addr, unsigned long end)
 			n = own_rules(g, addr, &rules);
 			if (n)
 				return n;
+		}
+		if (rules.dax) {
+			n = gup_locked(g, addr, min(end, rules.end));
+			if (n)
+				return n;
+			addr = min(end, rules.end);
+			continue;
 		}
 		n = fast_piece(g, addr, min(end, rules.end), &rules);
 		if (n > 0) {
@@ -578,7 +608,7 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	const struct pinmem_ioc_range *range;
 	struct page *small[BATCH_SMALL];
 	struct pinmem_gup g = {
-		.mm = mm, .flags = pin->flags, .fail = fail,
+		.pin = pin, .mm = mm, .flags = pin->flags, .fail = fail,
 		.batch = small, .batch_nr = BATCH_SMALL,
 		.many = total >= REFS_PAGES,
 	};
@@ -609,10 +639,12 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	if (g.builder.open)
 		pinmem_extended(pin)->tail = g.builder.last;
 	free_page((unsigned long)batch);
-	if (err)
+	if (err) {
 		pinmem_gup_release(&pin->runs, pin->flags & ~PINMEM_PIN_WRITE);
-	else if (g.as_mapped)
+		pinmem_dax_release(pin);
+	} else if (g.as_mapped) {
 		pin->flags |= PINMEM_PIN_AS_MAPPED;
+	}
 	return err;
 }
 

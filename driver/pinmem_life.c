@@ -370,8 +370,10 @@ static int settle(struct pinmem_pin *pin, struct mm_struct *mm,
 	else if (pin->flags & PINMEM_PIN_REVOCABLE &&
 		 pinmem_revoke_settle(pin, mm))
 		err = fail(f, PINMEM_WHY_CHANGING, -EBUSY);
-	if (err)
+	if (err) {
 		pinmem_gup_release(&pin->runs, pin->flags & ~PINMEM_PIN_WRITE);
+		pinmem_dax_release(pin);
+	}
 	return err;
 }
 
@@ -411,6 +413,7 @@ static void give_back(struct pinmem_pin *pin)
 		pinmem_revoke_end(pin);
 	pinmem_mm_del(pin->pm, pin);
 	pinmem_gup_release(&pin->runs, pin->flags);
+	pinmem_dax_release(pin);
 	pinmem_account_uncharge(pin, pin_mm(pin));
 	/* Before the look for waiters. */
 	smp_store_mb(pin->gone, true);

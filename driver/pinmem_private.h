@@ -35,6 +35,7 @@
  *	account		charges and limits
  *	gup		the one caller of pin_user_pages*() and unpin_*()
  *	revoke		pins that end when an address shows another page
+ *	dax		files that pins keep open
  *	walk		the one reader of page tables
  *	runs		the compact store
  *	lease		pins that end by the clock
@@ -42,7 +43,7 @@
  *	mm		an address space with pins: its pins, and that it dies
  *
  * Locks, outermost first: mmap_lock, pinmem_mm.lock, and then one of the index
- * lock, the account lock and the lock of the table of pinmem_mm.  The watch lock
+ * lock, the account lock and those of the tables of mm and dax.  The watch lock
  * of a revocable pin stands alone, and is taken under whatever the mm's locks
  * are when its page tables change.  All but mmap_lock are spinlocks that are held
  * for a few lines.  None is held while pages are pinned or unpinned.
@@ -68,6 +69,7 @@ struct pinmem_fail {
 				 PINMEM_PIN_DRY_RUN)
 
 /* Ours, beside those of enum pinmem_pin_flags in pinmem_pin.flags. */
+#define PINMEM_PIN_DAX		BIT(10)	/* holds files (pinmem_dax.c) */
 #define PINMEM_PIN_EXTENDED	BIT(11)	/* in a struct pinmem_extended */
 #define PINMEM_PIN_LEASED	BIT(12)	/* ends by the clock */
 #define PINMEM_PIN_AS_MAPPED	BIT(13)	/* PINMEM_INFO_AS_MAPPED */
@@ -401,9 +403,17 @@ void pinmem_revoke_arm(struct pinmem_pin *pin);
 void pinmem_revoke_end(struct pinmem_pin *pin);
 
 /*
+ * pinmem_dax.c
+ */
+int pinmem_dax_hold(struct pinmem_pin *pin, struct file *file);
+void pinmem_dax_move(struct pinmem_pin *pin, struct pinmem_pin *to);
+void pinmem_dax_release(struct pinmem_pin *pin);
+
+/*
  * pinmem_gup.c
  */
 struct pinmem_gup {
+	struct pinmem_pin *pin;
 	struct mm_struct *mm;
 	u32 flags;			/* enum pinmem_pin_flags */
 	bool as_mapped;			/* out: for PINMEM_INFO_AS_MAPPED */

@@ -14,6 +14,7 @@ driver_c = \
 	pinmem_account.c \
 	pinmem_gup.c \
 	pinmem_revoke.c \
+	pinmem_dax.c \
 	pinmem_walk.c \
 	pinmem_runs.c \
 	pinmem_lease.c \

@@ -178,6 +178,48 @@ ranges_of_a_pin() {
 	err_has '/sys/module/pinmem/parameters/max_ranges'
 }
 
+# Reason, errno, region, arguments; and what is said of it, and advised.
+refusals_of_an_address() {
+	cat <<-'TABLE'
+		unmapped|EFAULT|gone||nothing is mapped there: /proc/PID/maps shows what is
+		access|EACCES|none||cannot be read: leave it out
+		access|EACCES|readonly|--write|cannot be written: pin it without --write, or leave it out
+		special|EFAULT|vvar||device memory or the like, which has no pages to pin: leave it out
+		secretmem|EFAULT|secret||memory of memfd_secret(2), which nobody may pin: leave it out
+		hwpoison|EHWPOISON|anon||the memory there is broken (see the kernel's log): leave it out
+		hwpoison|EHWPOISON|anon|--short|the memory there is broken (see the kernel's log): leave it out
+		fault|EFAULT|short||the page cannot be brought in (past the end of the file, or a read error): leave it out
+	TABLE
+}
+
+each_reason_tells_what_where_and_what_next() {
+	local reason errno region flags sentence where
+	victim_start
+	tell secret
+	tell poison anon
+	tell unmap shared
+	START[gone]=${START[shared]} END[gone]=${END[shared]}
+	START[vvar]=$(sed -n 's/-.*\[vvar\]$//p' "/proc/$VICTIM/maps")
+	END[vvar]=$(printf '%x' $((0x${START[vvar]} + 4096)))
+	while IFS='|' read -r reason errno region flags sentence; do
+		where="0x${START[$region]}"
+		[ "$region" != short ] || where=$(printf '0x%x' $((0x${START[short]} + 4096)))
+		# shellcheck disable=SC2086  # one word or none
+		run pinctl pin --pid "$VICTIM" $flags "$(range_of "$region")"
+		failed_with "$sentence"
+		err_has "$where"
+		err_has " in victim[$VICTIM]"
+		# shellcheck disable=SC2086
+		run pinctl pin --pid "$VICTIM" $flags "$(range_of "$region")" --json
+		status_is 1
+		json_error "$errno" "\"$reason\""
+		json ".error.address == \"$where\""
+		vm_pin_is 0
+	done < <(refusals_of_an_address)
+	must no_pins
+}
+
+test_that "each reason of an address: what, where, and what next" each_reason_tells_what_where_and_what_next
 test_that "not in the group" not_in_the_group
 test_that "in the group, but not in this login" in_the_group_since_the_login
 test_that "the udev rule was not in force" the_rule_was_not_in_force

@@ -5,15 +5,18 @@
  * A process whose mappings are known.  It prints "NAME START END" for each, then
  * "ready", and obeys lines on its standard input, each answered likewise:
  *
- *	unmap NAME, pageout NAME, grow, large, secret, silent, hide, churn, exec
+ *	unmap NAME, pageout NAME, poison NAME, grow, large, secret, silent, hide,
+ *	churn, exec
  *
- * It ends with its input.  victim FILE maps that file, too.
+ * It ends with its input.  victim FILE maps that file, too; victim --read FILE
+ * only to read it.
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +128,15 @@ static void make_file(const char *path)
 	      4096);
 }
 
+static void read_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		die(path);
+	map("file", MIB, PROT_READ, MAP_SHARED, fd);
+}
+
 static void make_regions(void)
 {
 	char *p;
@@ -205,6 +217,19 @@ static void *churn(void *arg)
 	return NULL;
 }
 
+static void survive(int signal)
+{
+	(void)signal;
+}
+
+/* Its first page; who asks for that is told by a signal. */
+static void poison(const struct region *region)
+{
+	signal(SIGBUS, survive);
+	if (madvise(region->start, 4096, MADV_HWPOISON))
+		die("poison");
+}
+
 static void start_churn(void)
 {
 	pthread_t thread;
@@ -224,6 +249,8 @@ static void obey(char *line)
 		munmap(find(name)->start, find(name)->len);
 	else if (!strcmp(verb, "pageout"))
 		madvise(find(name)->start, find(name)->len, MADV_PAGEOUT);
+	else if (!strcmp(verb, "poison"))
+		poison(find(name));
 	else if (!strcmp(verb, "silent"))
 		make_silent();
 	else if (!strcmp(verb, "hide"))
@@ -249,8 +276,10 @@ int main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, 9);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	make_regions();
-	if (argc > 1)
+	if (argc == 2)
 		make_file(argv[1]);
+	if (argc == 3)
+		read_file(argv[2]);
 	puts("ready");
 	while (fgets(line, sizeof(line), stdin)) {
 		obey(line);

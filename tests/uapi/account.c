@@ -14,6 +14,7 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -745,4 +746,173 @@ TEST(root_of_a_namespace_is_limited)
 	peer = start_in_namespace(&sub);
 	peer_say(peer.sock, 0);
 	peer_join(&peer);
+}
+
+/*
+ * Several processes of one user, each of which pins in every way until nothing
+ * more goes: not a page, not a pin more than the limit.
+ */
+#define CROWD	4
+
+struct crowd {
+	unsigned long memlock;
+	int refused;		/* errno that tells that the limit is reached */
+	atomic_int pages;
+	atomic_int pins;
+};
+
+static void pin_in_a_crowd(int sock, void *arg)
+{
+	static const uint32_t ways[] = {
+		0, WRITE, LONGTERM, LONGTERM | KEEP, KEEP, PINMEM_PIN_SLOW,
+		PINMEM_PIN_GET, PINMEM_PIN_GET | KEEP, WRITE | LONGTERM,
+	};
+	char *memory = mm_map_touched(4 * PAGE);
+	struct crowd *crowd = arg;
+	unsigned int i, pages;
+	bool full = false;
+	int dev;
+
+	proc_set_memlock(crowd->memlock);
+	proc_become(USER_A);
+	dev = ioc_device();
+	peer_say(sock, 0);
+	peer_hear(sock);
+	for (i = 0; !full; i++) {
+		pages = 1 + i % 3;
+		if (ioc_pin_range(dev, memory, pages * PAGE, ways[i % 9],
+				  NULL) == 0) {
+			atomic_fetch_add(&crowd->pages, pages);
+			atomic_fetch_add(&crowd->pins, 1);
+			continue;
+		}
+		CHECK_EQ(errno, crowd->refused);
+		full = pages == 1;
+	}
+	peer_say(sock, 0);
+	peer_hear(sock);
+}
+
+static void run_crowd(unsigned long memlock, int refused,
+			       void (*check)(const struct crowd *crowd))
+{
+	struct crowd *crowd = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct peer peers[CROWD];
+	int i;
+
+	CHECK(crowd != MAP_FAILED);
+	crowd->memlock = memlock;
+	crowd->refused = refused;
+	for (i = 0; i < CROWD; i++) {
+		peers[i] = peer_start(pin_in_a_crowd, crowd);
+		peer_hear(peers[i].sock);
+	}
+	for (i = 0; i < CROWD; i++)
+		peer_say(peers[i].sock, 0);
+	for (i = 0; i < CROWD; i++)
+		peer_hear(peers[i].sock);
+	check(crowd);
+	for (i = 0; i < CROWD; i++) {
+		peer_say(peers[i].sock, 0);
+		peer_join(&peers[i]);
+	}
+}
+
+static void check_all_pages(const struct crowd *crowd)
+{
+	CHECK_EQ(crowd->pages, LIMIT);
+	CHECK_EQ(room_of(USER_A), 0);
+	CHECK_EQ(room_of(USER_B), LIMIT);
+}
+
+TEST(processes_of_one_user_share_the_memlock_limit)
+{
+	run_crowd(LIMIT * PAGE, ENOMEM, check_all_pages);
+	CHECK_WITHIN_MS(5000, room_of(USER_A) == LIMIT);
+}
+
+static void check_all_pins(const struct crowd *crowd)
+{
+	CHECK_EQ(crowd->pins, 40);
+}
+
+static void share_pins_limit(int sock, void *arg)
+{
+	(void)sock;
+	(void)arg;
+	run_crowd(RLIM_INFINITY, EDQUOT, check_all_pins);
+}
+
+TEST(processes_of_one_user_share_the_limit_of_pins)
+{
+	with_param("max_user_pins", 40, share_pins_limit);
+}
+
+/*
+ * Somebody who holds shared memory, many times, and hangs while he pins more.
+ */
+#define NUISANCES	500
+
+static void be_a_nuisance(int sock, void *arg)
+{
+	char *never = mm_map_unanswered(PAGE, NULL);
+	int dev, i;
+
+	proc_become(USER_A);
+	dev = ioc_device();
+	for (i = 0; i < NUISANCES; i++)
+		PIN(dev, arg, 4 * PAGE, WRITE | LONGTERM);
+	peer_say(sock, 0);
+	ioc_pin_range(dev, never, PAGE, WRITE, NULL);
+	FAIL("the call came back");
+}
+
+PROC_PROGRAM(passer_by)
+{
+	CHECK_GT(proc_argument(), 0);
+}
+
+/* Pins, unpins, unmaps, exits, and is another program. */
+static void go_about(int sock, void *arg)
+{
+	char *memory = arg;
+	int dev;
+
+	(void)sock;
+	proc_become(USER_B);
+	dev = ioc_device();
+	UNPIN(dev, PIN(dev, memory, 4 * PAGE, WRITE | LONGTERM));
+	PIN(dev, memory, PAGE, 0);
+	CHECK_OK(munmap(memory + PAGE, PAGE));
+	if (fork() == 0)
+		_exit(0);
+	proc_exec("passer_by", 1);
+}
+
+static void goes_about_in_time(void *memory)
+{
+	unsigned long start = test_now_ms();
+	struct peer peer = peer_start(go_about, memory);
+
+	peer_join(&peer);
+	CHECK_LT(test_now_ms() - start, 5000);
+}
+
+TEST(nobody_holds_up_another_user)
+{
+	void *memory = mm_map_file(mm_memfd(4 * PAGE), 4 * PAGE,
+				   PROT_READ | PROT_WRITE, MAP_SHARED);
+	long long before = mm_pins();
+	struct peer nuisance;
+
+	nuisance = peer_start(be_a_nuisance, memory);
+	peer_hear(nuisance.sock);
+	proc_wait_blocked(nuisance.pid);
+	goes_about_in_time(memory);
+	CHECK_EQ(mm_pins() - before, 4 * NUISANCES);
+	kill(nuisance.pid, SIGKILL);
+	goes_about_in_time(memory);
+	peer_kill(&nuisance);
+	CHECK_WITHIN_MS(5000, mm_pins() == before);
 }

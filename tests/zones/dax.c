@@ -419,3 +419,149 @@ TEST(each_page_of_a_huge_mapping_of_a_file_on_dax_is_told_by_itself)
 	CHECK_EQ(query.out_nr_runs, 1);
 	CHECK_EQ(runs[0].state, PINMEM_PAGE_NOT_PINNED);
 }
+
+/*
+ * A file that nobody has any more: its blocks must not become another file's
+ * while they are pinned.
+ */
+
+/* Another file, on all of the device. */
+static void fill_device(const struct dax *dax)
+{
+	static const uint64_t theirs = 0x7468656972730000;
+	char path[160];
+	size_t i;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/other", dax->dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK_OK(fd);
+	for (i = 0; pwrite(fd, &theirs, sizeof(theirs),
+			   (off_t)(i * PAGE)) > 0; i++)
+		CHECK_LT(i, GIB / PAGE);
+	CHECK_EQ(errno, ENOSPC);
+	close(fd);
+}
+
+static void check_file_is_gone(const struct dax *dax, int dev, uint64_t handle)
+{
+	uint64_t word;
+	size_t i;
+
+	CHECK_OK(unlink(dax->path));
+	fill_device(dax);
+	for (i = 0; i < PAGES; i++) {
+		CHECK_OK(ioc_read(dev, handle, i * PAGE, &word, sizeof(word),
+				  NULL));
+		CHECK_EQ(word, i);
+	}
+	CHECK_ERRNO(umount(dax->dir), EBUSY);
+	UNPIN(dev, handle);
+	CHECK_WITHIN_MS(5000, umount(dax->dir) == 0);
+}
+
+static void check_gone_in(uint32_t flags)
+{
+	struct dax dax = mapped_dax(LEN);
+	int dev = ioc_device();
+	uint64_t handle = PIN(dev, dax.memory, LEN, flags);
+
+	CHECK_OK(munmap(dax.memory, LEN));
+	close(dax.fd);
+	check_file_is_gone(&dax, dev, handle);
+}
+
+TEST(pinned_blocks_of_a_file_that_is_gone_are_not_given_to_another)
+{
+	check_gone_in(0);
+}
+
+TEST(blocks_pinned_the_slow_way_are_not_given_to_another)
+{
+	check_gone_in(WRITE | SLOW);
+}
+
+static void map_and_say(int sock, void *arg)
+{
+	struct dax *dax = arg;
+
+	map_dax(dax, LEN, O_RDWR, PROT_READ | PROT_WRITE);
+	mm_read(dax->memory, LEN);
+	peer_say(sock, (uintptr_t)dax->memory);
+	peer_hear(sock);
+	CHECK_OK(munmap(dax->memory, LEN));
+	close(dax->fd);
+	peer_say(sock, 0);
+	peer_hear(sock);
+}
+
+TEST(pinned_blocks_of_another_process_are_not_given_to_another)
+{
+	struct dax dax = new_dax(LEN);
+	struct peer peer = peer_start(map_and_say, &dax);
+	char *memory = (char *)peer_hear(peer.sock);
+	int dev = ioc_device(), mem = proc_open(peer.pid, "mem", O_RDWR), fd;
+	uint64_t handle = PIN_REMOTE(dev, mem, memory, LEN, 0);
+
+	fd = ioc_handle_file(dev, handle, 0);
+	CHECK_OK(fd);
+	peer_say(peer.sock, 0);
+	peer_hear(peer.sock);
+	check_file_is_gone(&dax, dev, handle);
+	close(fd);
+	peer_say(peer.sock, 0);
+	peer_join(&peer);
+}
+
+/* Its pages come back after the process has gone, and so does the file. */
+static void pin_unlink_and_die(int sock, void *arg)
+{
+	struct dax *dax = arg;
+
+	map_dax(dax, LEN, O_RDWR, PROT_READ | PROT_WRITE);
+	PIN(ioc_device(), dax->memory, LEN, WRITE);
+	CHECK_OK(unlink(dax->path));
+	peer_say(sock, 0);
+	peer_hear(sock);
+}
+
+TEST(a_file_that_goes_with_the_process_that_pinned_it_goes_in_order)
+{
+	struct dax dax = new_dax(LEN);
+	long long before = mm_pins();
+	struct peer peer = peer_start(pin_unlink_and_die, &dax);
+
+	peer_hear(peer.sock);
+	peer_kill(&peer);
+	CHECK_WITHIN_MS(5000, mm_pins() == before);
+	CHECK_WITHIN_MS(5000, umount(dax.dir) == 0);
+}
+
+TEST(a_pin_of_two_files_on_dax_holds_both)
+{
+	struct dax dax = mapped_dax(LEN);
+	char path[160], *memory;
+	struct pinmem_ioc_range ranges[3];
+	struct pinmem_ioc_pin pin;
+	int dev = ioc_device(), fd;
+
+	snprintf(path, sizeof(path), "%s/second", dax.dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK_OK(fd);
+	CHECK_EQ(posix_fallocate(fd, 0, (off_t)LEN), 0);
+	memory = mm_map_file(fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
+	ranges[0] = ioc_range(dax.memory, 8 * PAGE);
+	ranges[1] = ioc_range(memory, LEN);
+	ranges[2] = ioc_range(dax.memory + 8 * PAGE, 8 * PAGE);
+	pin = ioc_pin_arg(ranges, 3, 0);
+	CHECK_OK(ioc_pin(dev, &pin));
+	CHECK_OK(munmap(memory, LEN));
+	CHECK_OK(munmap(dax.memory, LEN));
+	close(fd);
+	close(dax.fd);
+	CHECK_OK(unlink(path));
+	CHECK_OK(unlink(dax.path));
+	CHECK_ERRNO(umount(dax.dir), EBUSY);
+	UNPIN(dev, pin.out_handle);
+	CHECK_WITHIN_MS(5000, umount(dax.dir) == 0);
+}

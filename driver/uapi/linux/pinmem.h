@@ -88,7 +88,8 @@
  *	VM_PFNMAP), which has no pages to pin (EFAULT).
  * @PINMEM_WHY_SECRETMEM: The mapping is of memfd_secret(2) (EFAULT).
  * @PINMEM_WHY_FSDAX: The mapping is of a file on a DAX filesystem, which
- *	cannot be pinned longterm (EOPNOTSUPP).
+ *	cannot be pinned longterm (EOPNOTSUPP), and otherwise only if the file
+ *	is open for writing, or by CAP_SYS_ADMIN (EPERM).
  * @PINMEM_WHY_DIRTY_TRACKING: The mapping is a shared one of a file whose
  *	filesystem tracks writes; it cannot be pinned longterm for writing
  *	(EFAULT).
