@@ -537,7 +537,8 @@ TEST(a_file_that_goes_with_the_process_that_pinned_it_goes_in_order)
 	CHECK_WITHIN_MS(5000, umount(dax.dir) == 0);
 }
 
-TEST(a_pin_of_two_files_on_dax_holds_both)
+/* In one call, or in two. */
+static void check_two_files(bool grow)
 {
 	struct dax dax = mapped_dax(LEN);
 	char path[160], *memory;
@@ -553,8 +554,15 @@ TEST(a_pin_of_two_files_on_dax_holds_both)
 	ranges[0] = ioc_range(dax.memory, 8 * PAGE);
 	ranges[1] = ioc_range(memory, LEN);
 	ranges[2] = ioc_range(dax.memory + 8 * PAGE, 8 * PAGE);
-	pin = ioc_pin_arg(ranges, 3, 0);
+	pin = ioc_pin_arg(ranges, grow ? 1 : 3, grow ? PINMEM_PIN_GROW : 0);
 	CHECK_OK(ioc_pin(dev, &pin));
+	if (grow) {
+		uint64_t handle = pin.out_handle;
+
+		pin = ioc_pin_arg(ranges + 1, 2, 0);
+		pin.handle = handle;
+		CHECK_OK(ioc_pin(dev, &pin));
+	}
 	CHECK_OK(munmap(memory, LEN));
 	CHECK_OK(munmap(dax.memory, LEN));
 	close(fd);
@@ -564,4 +572,14 @@ TEST(a_pin_of_two_files_on_dax_holds_both)
 	CHECK_ERRNO(umount(dax.dir), EBUSY);
 	UNPIN(dev, pin.out_handle);
 	CHECK_WITHIN_MS(5000, umount(dax.dir) == 0);
+}
+
+TEST(a_pin_of_two_files_on_dax_holds_both)
+{
+	check_two_files(false);
+}
+
+TEST(a_pin_that_grew_by_another_file_on_dax_holds_both)
+{
+	check_two_files(true);
 }
