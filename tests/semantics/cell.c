@@ -164,7 +164,7 @@ void cell_register(void (*run)(void), const struct kind *kind,
 		abort();
 	cell->test.name = cell_name(event_name, kind->name);
 	cell->test.run = run;
-	cell->test.seconds = TEST_SECONDS;
+	cell->test.seconds = 2 * TEST_SECONDS;
 	cell->kind = kind;
 	cell->event = event;
 	test_register(&cell->test);

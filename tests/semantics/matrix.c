@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -43,6 +44,9 @@
 #define TWIN_TAG	0x2000
 #define NEW_TAG		0x3000
 #define DEADLINE_MS	15000
+
+/* The column for what happens to memory that is not pinned. */
+#define TWIN		"not pinned"
 
 static const struct flavour {
 	const char *name;
@@ -680,6 +684,55 @@ static const char *migration_promise(const struct kind *kind, uint32_t flags)
 	return kind->is & (SCARCE | DAX) ? NULL : "stays";
 }
 
+#define BALANCING	DEBUGFS "/sched/numa_balancing/"
+
+static void prepare_balancing(struct trial *trial)
+{
+	(void)trial;
+	need_debugfs(BALANCING "scan_delay_ms");
+	if (access("/sys/devices/system/node/node1", F_OK) < 0)
+		SKIP("not two memory nodes");
+	mm_write_file(BALANCING "scan_delay_ms", "50");
+	mm_write_file(BALANCING "scan_period_min_ms", "50");
+	mm_write_file(BALANCING "scan_period_max_ms", "100");
+	mm_write_file("/proc/sys/kernel/numa_balancing", "1");
+}
+
+/* From the other node's processor, until the kernel brings the twin there. */
+static bool twin_came(struct trial *trial)
+{
+	mm_read(trial->pinned.addr, trial->pinned.len);
+	mm_read(trial->twin.addr, trial->twin.len);
+	return twin_moved(trial) > 0;
+}
+
+static void run_balancing(struct trial *trial)
+{
+	unsigned long start = test_now_ms();
+	int from = mm_node(trial->twin.addr);
+
+	/* This flushes what a processor keeps from the lists of pages. */
+	move_pages_of(&trial->twin, from);
+	stay_on_cpu(!from);
+	/* The kernel looks when so much time was spent running. */
+	while (!twin_came(trial))
+		CHECK_LT(test_now_ms() - start, DEADLINE_MS);
+	test_note("after %lu ms", test_now_ms() - start);
+	stay_on_cpu(0);
+}
+
+static void end_balancing(struct trial *trial)
+{
+	(void)trial;
+	mm_write_file("/proc/sys/kernel/numa_balancing", "0");
+}
+
+static const char *balancing_promise(const struct kind *kind, uint32_t flags)
+{
+	(void)flags;
+	return kind->is & (HUGETLB | DAX | DISK) ? NULL : "stays";
+}
+
 /* --- files ------------------------------------------------------------ */
 
 static void check_cut(const struct area *area)
@@ -788,6 +841,9 @@ static const struct event events[] = {
 	  split_promise },
 	{ "move_pages", "moves to the other node", ALL,
 	  NULL, run_migration, NULL, migration_promise },
+	{ "NUMA balancing", "moves to the processor's node", TWO,
+	  prepare_balancing, run_balancing, end_balancing,
+	  balancing_promise },
 	{ "ftruncate", "is freed", PINS, NULL, run_truncate, NULL,
 	  truncate_promise },
 	{ "punching a hole", "private: stays; shared: is freed", PINS,
@@ -961,6 +1017,7 @@ static void run_cell(void)
 	const char *word, *pins = NULL, *get = NULL;
 	size_t i;
 
+	result("events", event->name, TWIN, "%s", event->twin);
 	result_wanted("events", event->name, kind->name);
 	if (kind->missing && kind->missing())
 		SKIP("%s", kind->missing());
@@ -978,6 +1035,139 @@ static void run_cell(void)
 		       pins, get);
 	else
 		result("events", event->name, kind->name, "%s", pins);
+}
+
+/*
+ * Compaction moves pages upwards until those in use meet.  So the pages of the
+ * trial are made low ones: huge pages take what lies above, small ones the rest,
+ * and the lowest of these are given back to be used next.
+ */
+#define LOOSE		(96 * MIB)
+#define LEFT		(128 * MIB)
+#define LOWEST		1024
+#define NODE		"/sys/devices/system/node/node1/"
+#define POOL		NODE "hugepages/hugepages-2048kB/nr_hugepages"
+
+struct frame {
+	uint64_t pfn;
+	char *addr;
+};
+
+static struct frame frames[LOOSE / 4096];
+static char *loose;
+
+static void take_what_lies_above(void)
+{
+	long long left = mm_number(NODE "meminfo", "Node 1 MemFree:") * 1024 -
+			 (long long)LEFT;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", left / (long long)HUGE);
+	mm_write_file(POOL, text);
+}
+
+static int by_frame(const void *a, const void *b)
+{
+	const struct frame *one = a, *two = b;
+
+	return (one->pfn > two->pfn) - (one->pfn < two->pfn);
+}
+
+static void find_frames(void)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	size_t i;
+
+	CHECK_OK(fd);
+	for (i = 0; i < LOOSE / PAGE; i++) {
+		uint64_t entry;
+
+		frames[i].addr = loose + i * PAGE;
+		CHECK_EQ(pread(fd, &entry, sizeof(entry),
+			       (off_t)((uintptr_t)frames[i].addr / PAGE *
+				       sizeof(entry))), sizeof(entry));
+		frames[i].pfn = entry & ((1ULL << 55) - 1);
+	}
+	close(fd);
+	qsort(frames, LOOSE / PAGE, sizeof(frames[0]), by_frame);
+}
+
+static void loosen(void)
+{
+	int i;
+
+	if (access(POOL, F_OK) < 0)
+		SKIP("not two memory nodes with huge pages");
+	take_what_lies_above();
+	loose = mm_map_touched(LOOSE);
+	find_frames();
+	for (i = LOWEST - 1; i >= 0; i--)
+		CHECK_OK(madvise(frames[i].addr, PAGE, MADV_DONTNEED));
+}
+
+/* Huge pages are passed over, pinned or not. */
+static bool is_compacted(const struct kind *kind)
+{
+	return !(kind->is & (HUGETLB | THP | DAX));
+}
+
+static void set_up_compacted(struct trial *trial, const struct kind *kind)
+{
+	uint32_t both = WRITE | LONGTERM;
+
+	trial->kind = kind;
+	trial->flags = kind_refuses(kind, both) ? LONGTERM : both;
+	trial->dev = ioc_device();
+	area_make(&trial->pinned, kind, PINNED_TAG);
+	area_make(&trial->twin, kind, TWIN_TAG);
+	trial->handle = PIN(trial->dev, trial->pinned.addr,
+			    trial->pinned.len, trial->flags);
+	clean(&trial->pinned);
+	clean(&trial->twin);
+	area_pfns(&trial->pinned, 0, trial->pinned_pfns);
+	area_pfns(&trial->twin, 0, trial->twin_pfns);
+}
+
+static bool all_moved(const struct trial *trials, size_t nr)
+{
+	size_t i;
+
+	mm_write_file("/proc/sys/vm/compact_memory", "1");
+	for (i = 0; i < nr; i++) {
+		if (!twin_moved(&trials[i]))
+			return false;
+	}
+	return true;
+}
+
+/* All kinds at once: it takes long to make ready for it. */
+TEST_TIMEOUT(compaction_moves_twins_and_leaves_what_is_pinned, 120)
+{
+	static struct trial trials[32];
+	static const char name[] = "compaction";
+	const char *word;
+	size_t i, nr = 0;
+
+	result("events", name, TWIN, "moves");
+	for (i = 0; i < nr_kinds; i++) {
+		if (is_compacted(&kinds[i]))
+			result_wanted("events", name, kinds[i].name);
+	}
+	stay_on_cpu(1);
+	loosen();
+	for (i = 0; i < nr_kinds; i++) {
+		if (is_compacted(&kinds[i]))
+			set_up_compacted(&trials[nr++], &kinds[i]);
+	}
+	mm_write_file(POOL, "0");
+	CHECK_WITHIN_MS(DEADLINE_MS, all_moved(trials, nr));
+	for (i = 0; i < nr; i++) {
+		test_note("%s", trials[i].kind->name);
+		word = find_out(&trials[i], trials[i].pinned.addr);
+		CHECK_STR(word, "stays");
+		UNPIN(trials[i].dev, trials[i].handle);
+		result("events", name, trials[i].kind->name, "%s", word);
+	}
 }
 
 static void __attribute__((constructor)) register_cells(void)
