@@ -25,6 +25,7 @@
 #define BACKED	0x40	/* has a file that can be cut */
 #define ASKED	0x80	/* a thread answers its faults */
 #define DAX	0x100
+#define TMPFS	0x200	/* private, of a file in memory */
 
 /* The most pages of an area that are looked at. */
 #define MAX_PAGES	32
