@@ -1041,14 +1041,16 @@ static void run_cell(void)
 }
 
 /*
- * Compaction moves pages upwards.  So the pages of the trial are made low ones:
- * huge pages take what lies above, small ones the rest, and the lowest of these
- * are given back to be used next.
+ * Compaction goes through a zone from both ends: it moves pages from the lowest
+ * blocks to the highest that are free in part, until it meets itself.  So the
+ * pages of the trial are made the lowest of a zone that is empty else, DMA32,
+ * from which memory comes when huge pages have taken what lies above it; and
+ * above them are blocks with holes.
  */
 #define LOOSE		(96 * MIB)
-#define LEFT		(256 * MIB)
-#define LOWEST		1024
-#define NODE		"/sys/devices/system/node/node1/"
+#define LEFT		(1280 * MIB)
+#define LOWEST		512
+#define NODE		"/sys/devices/system/node/node0/"
 #define POOL		NODE "hugepages/hugepages-2048kB/nr_hugepages"
 
 struct frame {
@@ -1061,7 +1063,7 @@ static char *loose;
 
 static void take_what_lies_above(void)
 {
-	long long left = mm_number(NODE "meminfo", "Node 1 MemFree:") * 1024 -
+	long long left = mm_number(NODE "meminfo", "Node 0 MemFree:") * 1024 -
 			 (long long)LEFT;
 	char text[32];
 
@@ -1116,7 +1118,6 @@ static void stay_on_node(int node)
 			 8 * sizeof(nodes)));
 }
 
-/* It moves pages to blocks that are free in part, not to those free in whole. */
 static void open_holes(void)
 {
 	size_t i;
@@ -1167,6 +1168,9 @@ static void compact_until_moved(const struct trial *trials, size_t nr)
 		if (count_moved(trials, nr) == nr)
 			return;
 	} while (test_now_ms() < end);
+	test_note("lowest %#llx, first hole %#llx",
+		  (unsigned long long)frames[0].pfn,
+		  (unsigned long long)frames[LOOSE / PAGE / 2].pfn);
 	for (i = 0; i < nr; i++)
 		test_note("%s at %#llx: %zu moved", trials[i].kind->name,
 			  (unsigned long long)trials[i].twin_pfns[0],
@@ -1194,7 +1198,7 @@ TEST_TIMEOUT(compaction_moves_twins_and_leaves_what_is_pinned, 120)
 	result("events", name, TWIN, "moves");
 	if (access(POOL, F_OK) < 0)
 		SKIP("not two memory nodes with huge pages");
-	stay_on_node(1);
+	stay_on_node(0);
 	for (i = 0; i < nr_kinds; i++) {
 		if (!is_compacted(&kinds[i]))
 			continue;
