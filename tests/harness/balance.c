@@ -42,6 +42,7 @@ static const char *const alarming[] = {
 	"FAULT_FLAG_ALLOW_RETRY missing",
 	"sleeping function called",
 	"unreferenced object",
+	"constraint=CONSTRAINT_NONE",	/* the whole machine's memory is short */
 };
 
 struct text {
@@ -215,8 +216,8 @@ static bool check_kmsg(const struct level *level, struct text *text)
 {
 	unsigned long long number;
 	char record[8192], *message;
-	unsigned int facility;
 	bool good = true, report = false;
+	unsigned int facility;
 	int fd = open_kmsg();
 
 	if (fd < 0)

@@ -323,12 +323,13 @@ const char *mm_scratch_disk(void)
 /* A place to mount at that nobody else sees and that ends with the test. */
 static const char *private_place(void)
 {
-	static char place[64];
+	static int count;
+	char *place;
 
 	if (unshare(CLONE_NEWNS) < 0)
 		SKIP("no mount namespace: errno %d", errno);
 	CHECK_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	snprintf(place, sizeof(place), "/tmp/pinmem-test-%d", getpid());
+	CHECK_OK(asprintf(&place, "/tmp/pinmem-test-%d-%d", getpid(), count++));
 	CHECK_OK(mkdir(place, 0777));
 	return place;
 }

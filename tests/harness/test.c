@@ -35,11 +35,17 @@ struct shared {
 
 static struct test *first_test, **last_test = &first_test;
 static struct shared *shared;	/* NULL in what is not a test */
+static const struct test *running;
 
 void test_register(struct test *test)
 {
 	*last_test = test;
 	last_test = &test->next;
+}
+
+const struct test *test_running(void)
+{
+	return running;
 }
 
 unsigned long test_now_ms(void)
@@ -132,6 +138,7 @@ static void __attribute__((noreturn)) run_child(const struct test *test)
 {
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	running = test;
 	test->run();
 	fflush(stdout);
 	exit(atomic_load(&shared->failed) ? EXIT_FAILED : 0);

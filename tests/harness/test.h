@@ -39,6 +39,9 @@ struct test {
 
 void test_register(struct test *test);
 
+/* In a test: which one it is, for those that are made from a table. */
+const struct test *test_running(void);
+
 #define TEST_TIMEOUT(title, limit)					\
 	static void run_##title(void);					\
 	static struct test test_##title = {				\
