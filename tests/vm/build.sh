@@ -36,11 +36,12 @@ make_tree() {
 	make -C "$tree" -j"$(nproc)" "$@"
 }
 
-# The tree that VMs are filled from, for demo and boot: configured when it is
-# not yet, and brought up to date.
+# build_for_vm TREE: what VMs are filled from, for demo and boot: configured when
+# it is not yet, and brought up to date.
 build_for_vm() {
+	local tree=$1
 	if autotools_newer; then run_autoreconf || return 1; fi
-	[ -e "$BUILD/gcc/Makefile" ] ||
-		configure_tree gcc --enable-werror "$(with_kernels)" || return 1
-	make_tree gcc all
+	[ -e "$BUILD/$tree/Makefile" ] ||
+		configure_tree "$tree" --enable-werror "$(with_kernels)" || return 1
+	make_tree "$tree" all
 }

@@ -14,6 +14,7 @@ LOGS_SIZE=1G
 add_modules() {
 	local stage=$1 kernel=$2 release module file
 	release=$(cat "$kernel/release")
+	mkdir -p "$stage/usr/lib/modules/$release"
 	while read -r module; do
 		modprobe -d "$kernel" -S "$release" --show-depends "$module"
 	done < <(list "$TOP/tests/vm/modules") 2>"$LOGS/modprobe.log" |
