@@ -44,14 +44,6 @@ checkpatch_gate() {
 	done < <(our_files 'driver/*.[ch]' 'driver/uapi/linux/*.h')
 }
 
-mandoc_gate() {
-	local file
-	cd "$TOP" || return
-	while read -r file; do
-		try_silent "$file" mandoc -T lint -W warning "$file"
-	done < <(our_files 'man/*.[1-9]')
-}
-
 # "filp" is the kernel's word for a struct file; Nd and Fo are macros of mdoc.
 codespell_gate() {
 	local -a files
@@ -95,22 +87,4 @@ house_rules_gate() {
 		found_outside 'LINUX_VERSION_CODE|KERNEL_VERSION' driver/pinmem_compat.h
 	try_silent "only pinmem_walk.c reads page tables" \
 		found_outside '(pgd|p4d|pud|pmd|pte)_offset[a-z_]*\(' driver/pinmem_walk.c
-}
-
-# header_alone COMPILER HEADER OPTION...: it needs nothing included before it
-header_alone() {
-	local compiler=$1 include=$2
-	shift 2
-	printf '#include <%s>\n' "$include" |
-		"$compiler" -I "$TOP/lib" -I "$TOP/driver/uapi" -Wall -Wextra -Werror -Wpedantic \
-			-fsyntax-only "$@" -
-}
-
-headers_gate() {
-	local header
-	for header in linux/pinmem.h pinmem.h; do
-		try "$header alone, C99" header_alone gcc "$header" -x c -std=c99
-		try "$header alone, C11, clang" header_alone clang "$header" -x c -std=c11
-		try "$header alone, C++" header_alone g++ "$header" -x c++ -std=c++11
-	done
 }
