@@ -177,9 +177,10 @@ static void print_hex(uint64_t offset, const unsigned char *bytes, size_t len)
 			printf(" %02x", bytes[i]);
 		else
 			printf("   ");
-		if (i < len)
-			text[i] = bytes[i] >= 0x20 && bytes[i] < 0x7f ?
-				  (char)bytes[i] : '.';
+		if (i < len && bytes[i] >= 0x20 && bytes[i] < 0x7f)
+			text[i] = (char)bytes[i];
+		else if (i < len)
+			text[i] = '.';
 	}
 	printf("  |%s|\n", text);
 }

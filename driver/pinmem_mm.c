@@ -45,12 +45,6 @@ int pinmem_mm_interrupted(void)
 	return fatal_signal_pending(current) ? -EINTR : -ERESTARTNOINTR;
 }
 
-void pinmem_mm_put(struct pinmem_mm *pm)
-{
-	if (refcount_dec_and_test(&pm->ref))
-		mmu_notifier_put(&pm->mn);
-}
-
 /* Drops the table's reference, once. */
 static void mm_untable(struct pinmem_mm *pm)
 {

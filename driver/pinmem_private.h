@@ -39,8 +39,8 @@
  *	walk		the one reader of page tables
  *	runs		the compact store
  *	lease		pins that end by the clock
- *	pin		the object: index, references, who may use it
  *	mm		an address space with pins: its pins, and that it dies
+ *	pin		the object: index, references, who may use it
  *
  * Locks, outermost first: mmap_lock, pinmem_mm.lock, and then one of the index
  * lock, the account lock and those of the tables of mm and dax.  The watch lock
@@ -338,11 +338,17 @@ struct pinmem_mm {
 	char comm[PINMEM_COMM_LEN];
 };
 
+/* Here, as the pin is below and drops its reference. */
+static inline void pinmem_mm_put(struct pinmem_mm *pm)
+{
+	if (refcount_dec_and_test(&pm->ref))
+		mmu_notifier_put(&pm->mn);
+}
+
 int pinmem_mm_init(void (*died)(struct pinmem_pin *pin));
 void pinmem_mm_exit(void);
 struct pinmem_mm *pinmem_mm_find(struct mm_struct *mm);
 struct pinmem_mm *pinmem_mm_watch(struct mm_struct *mm);
-void pinmem_mm_put(struct pinmem_mm *pm);
 void pinmem_mm_add(struct pinmem_mm *pm, struct pinmem_pin *pin);
 void pinmem_mm_del(struct pinmem_mm *pm, struct pinmem_pin *pin);
 void pinmem_mm_measure(struct pinmem_pin *pin);

@@ -13,7 +13,7 @@
 #include "internal.h"
 
 /* The kernel never puts more than 32 KiB of a dump into one buffer. */
-#define BUFFER_BYTES (64 * 1024)
+#define BUFFER_BYTES 65536
 
 static const struct nla_policy policy[PINMEM_A_MAX + 1] = {
 	[PINMEM_A_HANDLE] = { .type = NLA_U64 },

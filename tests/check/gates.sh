@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: 2026 The pinmem authors
 #
-# Gates that read the sources and run nothing of them. Each finding is printed;
-# each file, or each rule, is a test.
+# Gates for all sources. Each finding is printed; each file, or each rule, is a
+# test. Those of the driver and of library and tool are in files of their own.
 
 # Everything in the tree that is not ignored, committed or not.
 our_files() {
@@ -36,20 +36,12 @@ checkpatch_ignores() {
 
 checkpatch_gate() {
 	local file dir
-	dir=$(checkpatch_dir) && cd "$TOP" || return
+	dir=$(kernel_scripts_dir) && cd "$TOP" || return
 	while read -r file; do
 		# shellcheck disable=SC2046  # one word or none
 		try_silent "$file" "$dir/checkpatch.pl" --no-tree --strict --terse --quiet \
 			--show-types --no-summary $(checkpatch_ignores "$file") --file "$file"
 	done < <(our_files 'driver/*.[ch]' 'driver/uapi/linux/*.h')
-}
-
-mandoc_gate() {
-	local file
-	cd "$TOP" || return
-	while read -r file; do
-		try_silent "$file" mandoc -T lint -W warning "$file"
-	done < <(our_files 'man/*.[1-9]')
 }
 
 # "filp" is the kernel's word for a struct file; Nd and Fo are macros of mdoc.
@@ -73,44 +65,4 @@ licence_gate() {
 	while read -r file; do
 		try "$file" has_licence_tag "$file"
 	done < <(our_files)
-}
-
-without_comments() { gcc -fpreprocessed -dD -E -P -x c "$1" 2>/dev/null; }
-
-# found_outside PATTERN FILE...: prints where the driver's other files match
-found_outside() {
-	local pattern=$1 file
-	shift
-	while read -r file; do
-		[[ " $* " == *" $file "* ]] || without_comments "$file" | grep -E --label="$file" -H -- "\\b($pattern)"
-	done < <(our_files 'driver/*.[ch]')
-}
-
-house_rules_gate() {
-	cd "$TOP" || return
-	try_silent "only pinmem_gup.c calls the GUP API" \
-		found_outside '(pin_user_page|unpin_user_|unpin_folio)[a-z_]*\(' \
-		driver/pinmem_gup.c driver/pinmem_compat.h
-	try_silent "only pinmem_compat.h tests kernel versions" \
-		found_outside 'LINUX_VERSION_CODE|KERNEL_VERSION' driver/pinmem_compat.h
-	try_silent "only pinmem_walk.c reads page tables" \
-		found_outside '(pgd|p4d|pud|pmd|pte)_offset[a-z_]*\(' driver/pinmem_walk.c
-}
-
-# header_alone COMPILER HEADER OPTION...: it needs nothing included before it
-header_alone() {
-	local compiler=$1 include=$2
-	shift 2
-	printf '#include <%s>\n' "$include" |
-		"$compiler" -I "$TOP/lib" -I "$TOP/driver/uapi" -Wall -Wextra -Werror -Wpedantic \
-			-fsyntax-only "$@" -
-}
-
-headers_gate() {
-	local header
-	for header in linux/pinmem.h pinmem.h; do
-		try "$header alone, C99" header_alone gcc "$header" -x c -std=c99
-		try "$header alone, C11, clang" header_alone clang "$header" -x c -std=c11
-		try "$header alone, C++" header_alone g++ "$header" -x c++ -std=c++11
-	done
 }

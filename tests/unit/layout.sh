@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: 2026 The pinmem authors
 #
-# The layout of the ABI, for 64-bit and 32-bit callers.
+# The layout of the ABI, for 64-bit and 32-bit callers, and that all of the header
+# has its line in layout.c.
 
 here=$(dirname "$0")
 uapi=$here/../../driver/uapi
@@ -18,6 +19,37 @@ layout() {
 	fi
 }
 
-echo 1..2
+# Without the ends of lists, which move, and the one string.
+in_header() {
+	sed -e 's|/\*.*\*/||' -e '\|/\*|,\|\*/|d' "$uapi/linux/pinmem.h" | awk '
+		/^(struct|enum) .*\{$/ { kind = $1; name = $2 }
+		/^}/ { kind = "" }
+		kind == "struct" && /;$/ { sub(/(\[.*)?;$/, ""); print name "." $NF }
+		kind == "enum" && sub(/^[ \t]*PINMEM_/, "PINMEM_") { sub(/[^A-Z0-9_].*/, ""); print }
+		/^#define PINMEM_/ && $2 !~ /_MAX$|_NAME$/ { print $2 }' | sort
+}
+
+in_layout() {
+	sed -n 's/^FIELD(\(.*\), \(.*\),.*/\1.\2/p; s/^NUMBER(\(.*\),.*/\1/p' "$here/layout.c" | sort
+}
+
+all_there() {
+	in_header >"$scratch/header"
+	in_layout >"$scratch/layout"
+	[ -s "$scratch/header" ] && diff "$scratch/header" "$scratch/layout" >"$scratch/diff"
+	status=$?
+	sed 's/^/# /' "$scratch/diff"
+	return "$status"
+}
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+echo 1..3
 layout 1 "the layout is that of the first release" "${CC:-cc}"
 layout 2 "the layout for 32-bit callers is the same" "${CC32-}"
+if all_there; then
+	echo "ok 3 - every field and constant has its line"
+else
+	echo "not ok 3 - every field and constant has its line"
+fi

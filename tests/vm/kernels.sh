@@ -159,18 +159,18 @@ kernel_version() { cat "$(kernel_dir "$1")/version"; }
 kernel_image() { printf '%s\n' "$(kernel_dir "$1")/boot/vmlinuz-$(kernel_release "$1")"; }
 kernel_headers() { printf '%s\n' "$(kernel_dir "$1")/usr/src/linux-headers-$(kernel_release "$1")"; }
 
-CHECKPATCH_FILES=(checkpatch.pl spelling.txt const_structs.checkpatch)
+KERNEL_SCRIPTS=(checkpatch.pl spelling.txt const_structs.checkpatch coccinelle)
 
-# checkpatch.pl exists in the source package only: three files out of 90,000.
-make_checkpatch() {
+# These are in the source package only, among 90,000 files.
+make_kernel_scripts() {
 	local into=$1 package=$2 version=$3
-	note "checkpatch: unpacking $package"
-	unpack_source "$into/source" "$package=$version" "${CHECKPATCH_FILES[@]/#/scripts/}" &&
+	note "kernel scripts: unpacking $package"
+	unpack_source "$into/source" "$package=$version" "${KERNEL_SCRIPTS[@]/#/scripts/}" &&
 		mv "$into/source/scripts"/* "$into" && rm -rf "$into/source"
 }
 
-checkpatch_dir() {
+kernel_scripts_dir() {
 	local package=linux-source-6.12 version
 	version=$(package_field "$package" Version)
-	cached checkpatch "$version" make_checkpatch "$package" "$version"
+	cached scripts "$version" make_kernel_scripts "$package" "$version"
 }
