@@ -11,6 +11,7 @@
 #include "mm.h"
 #include "proc.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -208,6 +209,31 @@ TEST(fork_copies_nothing_that_is_shared)
 	check_memory(&memories[4]);
 }
 
+#define GIGANTIC	"/sys/kernel/mm/hugepages/hugepages-1048576kB/"
+
+static long pool_number(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long value;
+
+	CHECK(file);
+	CHECK_EQ(fscanf(file, "%ld", &value), 1);
+	fclose(file);
+	return value;
+}
+
+/* A mapping that is not touched takes its pages from all others. */
+static void reserve_the_rest(void)
+{
+	long rest = pool_number(GIGANTIC "free_hugepages") -
+		    pool_number(GIGANTIC "resv_hugepages");
+
+	if (rest > 0)
+		CHECK(mmap(NULL, (size_t)rest * GIB, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+			   30 << 26, -1, 0) != MAP_FAILED);
+}
+
 /* A huge page of which there is no second cannot be copied. */
 TEST(fork_fails_when_there_is_no_huge_page_for_the_copy)
 {
@@ -217,6 +243,7 @@ TEST(fork_fails_when_there_is_no_huge_page_for_the_copy)
 	pid_t child;
 
 	result_wanted("fork", "pinned", "hugetlb 1G, the only one");
+	reserve_the_rest();
 	handle = PIN(dev, addr, GIB, BOTH);
 	child = fork();
 	if (child == 0)
