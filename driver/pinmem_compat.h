@@ -94,6 +94,16 @@ static inline unsigned long pinmem_page_pgoff(struct page *page)
 	return index + folio_page_idx(folio, page);
 }
 
+/* Whether there may be pages of a DAX filesystem: the kernel's own switch. */
+static inline bool pinmem_has_fsdax(void)
+{
+#ifdef CONFIG_FS_DAX
+	return static_branch_unlikely(&devmap_managed_key);
+#else
+	return false;
+#endif
+}
+
 /* 3c8e44c9b369 (6.12) made special huge entries. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 static inline bool pinmem_pmd_special(pmd_t pmd)

@@ -325,7 +325,7 @@ static bool has_dax(struct page **pages, long nr)
 {
 	long i;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; pinmem_has_fsdax() && i < nr; i++)
 		if (is_zone_device_page(pages[i]) &&
 		    pages[i]->pgmap->type == MEMORY_DEVICE_FS_DAX)
 			return true;
