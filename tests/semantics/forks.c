@@ -235,11 +235,11 @@ static void reserve_the_rest(void)
 }
 
 /*
- * fork() fails, as there is nothing to copy to.  Or it goes wrong: where 6.12
- * asks whether a page table is shared (copy_hugetlb_page_range()), it reads for
- * pages of 1 GiB what nobody has set, and may leave the child without them,
- * pinned or not.  So there is nothing to be said of it in the table; what is
- * pinned is the parent's in both cases.
+ * fork() fails, as there is nothing to copy to.  Or it goes wrong: where these
+ * kernels ask whether a page table is shared (copy_hugetlb_page_range()), they
+ * read for pages of 1 GiB what nobody has set, and may leave the child without
+ * them, pinned or not.  So there is nothing to be said of it in the table; what
+ * is pinned is the parent's in both cases.
  */
 TEST(a_pinned_huge_page_that_cannot_be_copied_is_not_shared_by_fork)
 {
