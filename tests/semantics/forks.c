@@ -234,27 +234,33 @@ static void reserve_the_rest(void)
 			   30 << 26, -1, 0) != MAP_FAILED);
 }
 
-/* A huge page of which there is no second cannot be copied. */
-TEST(fork_fails_when_there_is_no_huge_page_for_the_copy)
+/*
+ * fork() fails, as there is nothing to copy to.  Or it goes wrong: where these
+ * kernels ask whether a page table is shared (copy_hugetlb_page_range()), they
+ * read for pages of 1 GiB what nobody has set, and may leave the child without
+ * them, pinned or not.  So there is nothing to be said of it in the table; what
+ * is pinned is the parent's in both cases.
+ */
+TEST(a_pinned_huge_page_that_cannot_be_copied_is_not_shared_by_fork)
 {
 	int dev = ioc_device();
-	void *addr = mm_map_hugetlb(GIB, GIB);
 	uint64_t handle;
 	pid_t child;
 
-	result_wanted("fork", "pinned", "hugetlb 1G, the only one");
+	forked.addr = mm_map_hugetlb(GIB, GIB);
 	reserve_the_rest();
-	handle = PIN(dev, addr, GIB, BOTH);
+	handle = PIN(dev, forked.addr, GIB, BOTH);
+	forked.pfns[0] = mm_pfn(forked.addr);
+	errno = 0;
 	child = fork();
-	if (child == 0)
+	if (child == 0) {
+		CHECK_NE(mm_pfn(forked.addr), forked.pfns[0]);
 		_exit(0);
-	CHECK_LT(child, 0);
-	CHECK_EQ(errno, ENOMEM);
+	}
+	CHECK(child > 0 || errno == ENOMEM);
+	test_note("fork %s", child > 0 ? "left it out" : "failed");
+	if (child > 0)
+		CHECK_EQ(proc_wait(child), 0);
+	CHECK_EQ(mm_pfn(forked.addr), forked.pfns[0]);
 	UNPIN(dev, handle);
-	child = fork();
-	if (child == 0)
-		_exit(0);
-	CHECK_OK(child);
-	CHECK_EQ(proc_wait(child), 0);
-	result("fork", "pinned", "hugetlb 1G, the only one", "fails: ENOMEM");
 }

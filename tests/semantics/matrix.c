@@ -1153,20 +1153,20 @@ static void set_up_compacted(struct trial *trial, const struct kind *kind)
 	area_pfns(&trial->twin, 0, trial->twin_pfns);
 }
 
-static void compact_until_moved(const struct trial *trial)
+static bool compact_until_moved(const struct trial *trial)
 {
-	unsigned long end = test_now_ms() + DEADLINE_MS;
+	unsigned long end = test_now_ms() + DEADLINE_MS / 5;
 
 	do {
 		mm_write_file("/proc/sys/vm/compact_memory", "1");
 		if (twin_moved(trial))
-			return;
+			return true;
 	} while (test_now_ms() < end);
 	test_note("lowest %#llx, first hole %#llx, twin at %#llx",
 		  (unsigned long long)frames[0].pfn,
 		  (unsigned long long)frames[LOOSE / PAGE / 2].pfn,
 		  (unsigned long long)trial->twin_pfns[0]);
-	FAIL("compaction does not move the twin");
+	return false;
 }
 
 /* What is made once, as a mounted file system, takes none of the low pages. */
@@ -1178,32 +1178,32 @@ static void make_and_free(const struct kind *kind)
 	area_free(&area);
 }
 
-static const char *try_compaction(const struct kind *kind)
+/* Whether it moved the twin; what is pinned has to stay in any case. */
+static bool try_compaction(const struct kind *kind)
 {
 	struct trial trial;
-	const char *word;
+	bool moved;
 
 	memset(&trial, 0, sizeof(trial));
 	make_and_free(kind);
 	loosen();
 	set_up_compacted(&trial, kind);
 	open_holes();
-	compact_until_moved(&trial);
-	word = find_out(&trial, trial.pinned.addr);
+	moved = compact_until_moved(&trial);
+	CHECK_STR(find_out(&trial, trial.pinned.addr), "stays");
 	UNPIN(trial.dev, trial.handle);
 	area_free(&trial.pinned);
 	area_free(&trial.twin);
 	close(trial.dev);
 	CHECK_OK(munmap(loose, LOOSE));
-	return word;
+	return moved;
 }
 
 /* In one test: what makes ready for it takes longest. */
 TEST_TIMEOUT(compaction_moves_twins_and_leaves_what_is_pinned, 180)
 {
 	static const char name[] = "compaction";
-	const char *word;
-	size_t i;
+	size_t i, tries;
 
 	if (access(POOL, F_OK) < 0)
 		SKIP("not two memory nodes with huge pages");
@@ -1219,9 +1219,9 @@ TEST_TIMEOUT(compaction_moves_twins_and_leaves_what_is_pinned, 180)
 		if (!is_compacted(&kinds[i]))
 			continue;
 		test_note("%s", kinds[i].name);
-		word = try_compaction(&kinds[i]);
-		CHECK_STR(word, "stays");
-		result("events", name, kinds[i].name, "%s", word);
+		for (tries = 0; !try_compaction(&kinds[i]); tries++)
+			CHECK_LT(tries, 5);
+		result("events", name, kinds[i].name, "stays");
 	}
 	mm_write_file(POOL, "0");
 	mm_write_file(KEPT, KEEP_DEFAULT);
