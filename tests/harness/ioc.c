@@ -37,6 +37,9 @@ static const char *const whys[] = {
 	[PINMEM_WHY_READ_ONLY] = "read-only",
 	[PINMEM_WHY_CHANGING] = "changing",
 	[PINMEM_WHY_TTL] = "ttl",
+	[PINMEM_WHY_ENDED] = "ended",
+	[PINMEM_WHY_GROWING] = "growing",
+	[PINMEM_WHY_NOT_PAYER] = "not-payer",
 };
 
 const char *ioc_why(uint32_t why)
