@@ -69,14 +69,14 @@ static void page_out(struct area *area)
 static void migrate(struct area *area)
 {
 	size_t i, pages = area_pages(area);
-	int nodes[MAX_PAGES], status[MAX_PAGES], to = !mm_node(area->addr);
+	int nodes[MAX_PAGES], status[MAX_PAGES];
 	void *at[MAX_PAGES];
 
 	if (access("/sys/devices/system/node/node1", F_OK) < 0)
 		SKIP("not two memory nodes");
 	for (i = 0; i < pages; i++) {
 		at[i] = area_word(area, i);
-		nodes[i] = to;
+		nodes[i] = !mm_node(at[i]);
 	}
 	if (area->fd >= 0 && area->kind->is & DISK)
 		CHECK_OK(fsync(area->fd));
