@@ -34,14 +34,15 @@
 
 #define DEBUGFS		"/sys/kernel/debug/"
 #define KMEMLEAK	DEBUGFS "kmemleak"
-#define RANGES		600	/* each a run: more than a page of runs has */
+#define RANGES		3
+#define PAGES		600	/* runs: more than a page of them has */
 #define MOST_FAULTS	400
 
 /* Everything that a call is about, made anew for each. */
 struct scene {
 	int dev;
 	int fd;				/* what the call made, or -1 */
-	char *memory;			/* 2 * RANGES pages */
+	char *memory;			/* PAGES of them */
 	struct pinmem_ioc_range ranges[RANGES];
 	uint64_t handle;		/* a pin of memory, may grow */
 	uint64_t kept;			/* what the call left, or 0 */
@@ -182,7 +183,7 @@ static int pin_remote(struct scene *s)
 {
 	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC), ret;
 	struct pinmem_ioc_pin arg =
-		ioc_pin_arg(s->ranges, 8, LONGTERM | PINMEM_PIN_REMOTE);
+		ioc_pin_arg(s->ranges, 1, LONGTERM | PINMEM_PIN_REMOTE);
 
 	if (mem < 0)
 		return -1;
@@ -303,15 +304,26 @@ static const struct row rows[] = {
 
 #define ROWS	(sizeof(rows) / sizeof(rows[0]))
 
+/* Pages that follow each other do not do so in memory: every second comes later. */
+static char *map_scattered(void)
+{
+	char *memory = mm_map(PAGES * PAGE);
+	size_t i, start;
+
+	for (start = 0; start < 2; start++)
+		for (i = start; i < PAGES; i += 2)
+			mm_touch(memory + i * PAGE, PAGE);
+	return memory;
+}
+
 static void set_scene(struct scene *s)
 {
-	size_t i;
-
 	s->dev = ioc_device();
 	s->fd = -1;
 	s->kept = 0;
-	for (i = 0; i < RANGES; i++)
-		s->ranges[i] = ioc_range(s->memory + 2 * i * PAGE, PAGE);
+	s->ranges[0] = ioc_range(s->memory, PAGE);
+	s->ranges[1] = ioc_range(s->memory + 2 * PAGE, (PAGES - 4) * PAGE);
+	s->ranges[2] = ioc_range(s->memory + (PAGES - 1) * PAGE, PAGE);
 	s->handle = PIN(s->dev, s->memory, 8 * PAGE, WRITE | LONGTERM | GROW);
 }
 
@@ -375,7 +387,7 @@ TEST(every_command_is_made_to_fail)
 
 TEST_TIMEOUT(no_failure_of_a_call_leaves_anything, 600)
 {
-	struct scene s = { .memory = mm_map_touched(2 * RANGES * PAGE) };
+	struct scene s = { .memory = map_scattered() };
 	unsigned int faults;
 	size_t i;
 
@@ -391,7 +403,7 @@ TEST_TIMEOUT(no_failure_of_a_call_leaves_anything, 600)
 static void pin_first(int sock, void *arg)
 {
 	const int *nth = arg;
-	struct scene s = { .memory = mm_map_touched(2 * RANGES * PAGE) };
+	struct scene s = { .memory = map_scattered() };
 	int ret, error;
 	bool had;
 
@@ -472,7 +484,7 @@ static uint16_t netlink_family(int sock)
 
 TEST_TIMEOUT(no_failure_of_a_dump_leaves_anything, 300)
 {
-	struct scene s = { .memory = mm_map_touched(2 * RANGES * PAGE) };
+	struct scene s = { .memory = map_scattered() };
 	unsigned int nth;
 	bool had = true;
 	uint16_t family;
@@ -502,22 +514,18 @@ TEST_TIMEOUT(no_failure_of_a_dump_leaves_anything, 300)
 	leave_scene(&s);
 }
 
-static int load_module(void)
+static int open_module(void)
 {
 	struct utsname kernel;
 	char path[256];
-	int fd, ret, error;
+	int fd;
 
 	CHECK_OK(uname(&kernel));
 	snprintf(path, sizeof(path), "/lib/modules/%s/updates/pinmem.ko",
 		 kernel.release);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	CHECK_OK(fd);
-	ret = (int)syscall(SYS_finit_module, fd, "", 0);
-	error = errno;
-	close(fd);
-	errno = error;
-	return ret;
+	return fd;
 }
 
 static int unload_module(void)
@@ -528,6 +536,7 @@ static int unload_module(void)
 TEST_TIMEOUT(no_failure_of_loading_leaves_anything, 600)
 {
 	unsigned int nth, loads = 0;
+	int fd = open_module();
 	bool had = true;
 
 	prepare_faults();
@@ -536,7 +545,7 @@ TEST_TIMEOUT(no_failure_of_loading_leaves_anything, 600)
 		int ret;
 
 		set_fault((int)nth);
-		ret = load_module();
+		ret = (int)syscall(SYS_finit_module, fd, "", 0);
 		had = had_fault();
 		loads += ret == 0;
 		if (ret == 0)
