@@ -19,8 +19,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #define WRITE		PINMEM_PIN_WRITE
@@ -512,48 +510,6 @@ TEST_TIMEOUT(no_failure_of_a_dump_leaves_anything, 300)
 	}
 	test_note("%u faults", nth - 2);
 	leave_scene(&s);
-}
-
-static int open_module(void)
-{
-	struct utsname kernel;
-	char path[256];
-	int fd;
-
-	CHECK_OK(uname(&kernel));
-	snprintf(path, sizeof(path), "/lib/modules/%s/updates/pinmem.ko",
-		 kernel.release);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	CHECK_OK(fd);
-	return fd;
-}
-
-static int unload_module(void)
-{
-	return (int)syscall(SYS_delete_module, "pinmem", O_NONBLOCK);
-}
-
-TEST_TIMEOUT(no_failure_of_loading_leaves_anything, 600)
-{
-	unsigned int nth, loads = 0;
-	int fd = open_module();
-	bool had = true;
-
-	prepare_faults();
-	CHECK_OK(unload_module());
-	for (nth = 1; had; nth++) {
-		int ret;
-
-		set_fault((int)nth);
-		ret = (int)syscall(SYS_finit_module, fd, "", 0);
-		had = had_fault();
-		loads += ret == 0;
-		if (ret == 0)
-			CHECK_WITHIN_MS(2000, unload_module() == 0);
-		CHECK_LT(nth, 4000);
-	}
-	test_note("%u faults, %u of them survived", nth - 2, loads - 1);
-	CHECK_EQ(system("modprobe pinmem"), 0);
 }
 
 TEST_TIMEOUT(nothing_of_that_has_leaked, 300)
