@@ -648,102 +648,20 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	return err;
 }
 
-/* Whether a mapping in the range refuses the pin. */
-static int try_range(struct pinmem_gup *g, const struct pinmem_ioc_range *range)
-{
-	unsigned long addr = pinmem_range_start(range);
-	unsigned long end = pinmem_range_end(range);
-	struct rules rules;
-	int err;
-
-	while (addr < end) {
-		cond_resched();
-		err = own_rules(g, addr, &rules);
-		if (err)
-			return err;
-		addr = rules.end;
-	}
-	return 0;
-}
-
-static void count_seen(const struct pinmem_gup *g,
-		       const struct pinmem_seen *seen, unsigned long *next_pfn,
-		       struct pinmem_ioc_pin *arg)
-{
-	u64 bytes = (u64)seen->pages << PAGE_SHIFT;
-
-	if (seen->pfn) {
-		arg->out_present += bytes;
-		arg->out_runs += seen->pfn != *next_pfn;
-		*next_pfn = seen->pfn + seen->pages;
-		if (longterm(g))
-			arg->out_movable += PAGE_SIZE *
-				pinmem_walk_count_movable(seen->pfn,
-							  seen->pages);
-		return;
-	}
-	*next_pfn = 0;
-	if (seen->state == PINMEM_PAGE_UNTOUCHED ||
-	    seen->state == PINMEM_PAGE_AWAY) {
-		arg->out_absent += bytes;
-		arg->out_runs++;
-	}
-}
-
-/* Adds what lies in the range. */
-static int count_range(const struct pinmem_gup *g,
-		       const struct pinmem_ioc_range *range,
-		       struct pinmem_seen *seen, unsigned long *next_pfn,
-		       struct pinmem_ioc_pin *arg)
-{
-	unsigned long addr = pinmem_range_start(range);
-	unsigned long end = pinmem_range_end(range);
-	int nr, i;
-
-	while (addr < end) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-		nr = pinmem_walk_query(g->mm, &addr, end, seen,
-				       PAGE_SIZE / sizeof(*seen));
-		if (nr < 0)
-			return nr;
-		for (i = 0; i < nr; i++)
-			count_seen(g, &seen[i], next_pfn, arg);
-	}
-	return 0;
-}
-
 /*
- * Tells what pinmem_gup() would find, and why it would fail as far as the
- * mappings say.  Pins nothing and faults nothing in.
+ * Whether the mapping at @addr refuses a pin with these flags; if not, *end says
+ * how far that holds.
  */
-int pinmem_gup_estimate(const struct pinmem_pin *pin, struct mm_struct *mm,
-			struct pinmem_ioc_pin *arg, struct pinmem_fail *fail)
+int pinmem_gup_refuses(struct mm_struct *mm, u32 flags, unsigned long addr,
+		       unsigned long *end, struct pinmem_fail *fail)
 {
-	struct pinmem_gup g = { .mm = mm, .flags = pin->flags, .fail = fail };
-	const struct pinmem_ioc_range *range;
-	u32 i, nr = pinmem_pin_ranges(pin, &range);
-	unsigned long next_pfn = 0;
-	struct pinmem_seen *seen;
-	int err = 0, refused = 0;
+	struct pinmem_gup g = { .mm = mm, .flags = flags, .fail = fail };
+	struct rules rules;
+	int err = own_rules(&g, addr, &rules);
 
-	seen = (struct pinmem_seen *)__get_free_page(GFP_KERNEL);
-	if (!seen)
-		return fail_at(&g, 0, PINMEM_WHY_NO_MEMORY, -ENOMEM);
-	for (i = 0; i < nr && !err; i++) {
-		if (!refused) {
-			fail->range = i;
-			refused = try_range(&g, &range[i]);
-			if (refused)
-				fail->addr = max(fail->addr, range[i].addr);
-		}
-		err = count_range(&g, &range[i], seen, &next_pfn, arg);
-	}
-	if (!refused)
-		fail->range = 0;
-	free_page((unsigned long)seen);
-	return err ?: refused;
+	if (!err)
+		*end = rules.end;
+	return err;
 }
 
 static void release_batch(struct page **batch, unsigned long nr, u32 flags)

@@ -149,19 +149,25 @@ static int run_pin(struct call *call)
 	return err;
 }
 
+/* The pin that a command without flags changes, with a reference. */
+static struct pinmem_pin *pin_to_change(struct call *call, u32 flags, u64 handle)
+{
+	if (flags)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!writable(call))
+		return ERR_PTR(-EPERM);
+	return find_pin(call, handle) ?: ERR_PTR(-ENOENT);
+}
+
 static int run_unpin(struct call *call)
 {
 	struct pinmem_ioc_unpin *arg = &call->cmd.unpin;
 	struct pinmem_pin *pin;
 	int err;
 
-	if (arg->flags)
-		return -EOPNOTSUPP;
-	if (!writable(call))
-		return -EPERM;
-	pin = find_pin(call, arg->handle);
-	if (!pin)
-		return -ENOENT;
+	pin = pin_to_change(call, arg->flags, arg->handle);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
 	err = pinmem_end(pin, PINMEM_END_UNPIN);
 	pinmem_pin_put(pin);
 	return err;
@@ -173,13 +179,9 @@ static int run_renew(struct call *call)
 	struct pinmem_pin *pin;
 	int err;
 
-	if (arg->flags)
-		return -EOPNOTSUPP;
-	if (!writable(call))
-		return -EPERM;
-	pin = find_pin(call, arg->handle);
-	if (!pin)
-		return -ENOENT;
+	pin = pin_to_change(call, arg->flags, arg->handle);
+	if (IS_ERR(pin))
+		return PTR_ERR(pin);
 	err = pinmem_renew(pin, arg->ttl_ns);
 	pinmem_pin_put(pin);
 	return err;

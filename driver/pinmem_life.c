@@ -311,7 +311,7 @@ int pinmem_try(struct pinmem_file *file, struct pinmem_ioc_pin *arg,
 		pinmem_account_uncharge(pin, mm);
 		pinmem_account_forget(pin);
 	}
-	err = pinmem_gup_estimate(pin, mm, arg, &later);
+	err = pinmem_estimate(pin, mm, arg, &later);
 	if (!refused)
 		*f = later;
 	mmput_async(mm);
@@ -384,18 +384,20 @@ static int settle(struct pinmem_pin *pin, struct mm_struct *mm,
 int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
 		    struct pinmem_fail *f)
 {
+	const struct pinmem_pin *base = pinmem_pin_base(pin);
 	struct mm_struct *mm = pin_mm(pin);
 	int err;
 
 	err = pinmem_gup(pin, mm, pinmem_account_total(), f);
-	trace_pinmem_pin(pin, err);
 	if (!err)
 		err = settle(pin, mm, f);
+	/* What a pin grew by has nothing any more. */
+	trace_pinmem_pin(err || !base ? pin : base, err);
 	if (err) {
 		pinmem_make_abort(pin);
 		return err;
 	}
-	if (!pinmem_pin_base(pin))
+	if (!base)
 		publish(pin, file);
 	pinmem_pin_put(pin);
 	/* If its last user is gone, the pin is told through its pinmem_mm. */

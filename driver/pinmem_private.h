@@ -33,6 +33,7 @@
  *	grow		a pin takes over what another holds
  *	target		whose memory
  *	account		charges and limits
+ *	estimate	what a pin would meet
  *	gup		the one caller of pin_user_pages*() and unpin_*()
  *	revoke		pins that end when an address shows another page
  *	dax		files that pins keep open
@@ -433,8 +434,14 @@ struct pinmem_gup {
 int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	       unsigned long total, struct pinmem_fail *fail);
 void pinmem_gup_release(struct pinmem_runs *runs, u32 flags);
-int pinmem_gup_estimate(const struct pinmem_pin *pin, struct mm_struct *mm,
-			struct pinmem_ioc_pin *arg, struct pinmem_fail *fail);
+int pinmem_gup_refuses(struct mm_struct *mm, u32 flags, unsigned long addr,
+		       unsigned long *end, struct pinmem_fail *fail);
+
+/*
+ * pinmem_estimate.c
+ */
+int pinmem_estimate(const struct pinmem_pin *pin, struct mm_struct *mm,
+		    struct pinmem_ioc_pin *arg, struct pinmem_fail *fail);
 
 /*
  * pinmem_account.c

@@ -12,6 +12,7 @@ driver_c = \
 	pinmem_grow.c \
 	pinmem_target.c \
 	pinmem_account.c \
+	pinmem_estimate.c \
 	pinmem_gup.c \
 	pinmem_revoke.c \
 	pinmem_dax.c \

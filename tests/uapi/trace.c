@@ -7,6 +7,7 @@
 #include "mm.h"
 #include "proc.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -233,6 +234,62 @@ TEST(a_pin_that_fails_is_told_with_its_error)
 	CHECK_NE(events[0].handle, handle);
 	check_event(&events[1], "pinmem_pin", handle, getpid(), 1, LONGTERM);
 	check_result(&events[1], "err", 0);
+	trace_stop();
+}
+
+static int grow_by_a_page(int dev, uint64_t handle, const void *addr)
+{
+	struct pinmem_ioc_range range = ioc_range(addr, PAGE);
+	struct pinmem_ioc_pin pin =
+		ioc_pin_arg(&range, 1, LONGTERM | PINMEM_PIN_GROW);
+
+	pin.handle = handle;
+	return ioc_pin(dev, &pin);
+}
+
+/* A step that waits for its memory while the pin ends. */
+struct step {
+	int dev;
+	uint64_t handle;
+	void *addr;
+};
+
+static void *wait_in_step(void *arg)
+{
+	struct step *step = arg;
+
+	CHECK_ERRNO(grow_by_a_page(step->dev, step->handle, step->addr),
+		    ENOENT);
+	return NULL;
+}
+
+TEST(a_step_is_told_with_what_the_pin_has_then_or_with_its_error)
+{
+	char *memory = mm_map_touched(3 * PAGE);
+	struct event events[MAX_EVENTS];
+	int dev = ioc_device(), uffd;
+	struct step step = { .dev = dev };
+	pthread_t thread;
+
+	step.addr = mm_map_unanswered(PAGE, &uffd);
+	trace_start();
+	step.handle = PIN(dev, memory, PAGE, LONGTERM | PINMEM_PIN_GROW);
+	CHECK_OK(grow_by_a_page(dev, step.handle, memory + 2 * PAGE));
+	CHECK_EQ(pthread_create(&thread, NULL, wait_in_step, &step), 0);
+	CHECK_WITHIN_MS(5000, mm_status_kb(0, "VmPin:") ==
+			3 * (long)PAGE / 1024);
+	UNPIN(dev, step.handle);
+	mm_answer(uffd, step.addr);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(trace_read(events), 4);
+	check_event(&events[1], "pinmem_pin", step.handle, getpid(), 2,
+		    LONGTERM | PINMEM_PIN_GROW);
+	check_result(&events[1], "err", 0);
+	check_event(&events[2], "pinmem_unpin", step.handle, getpid(), 2,
+		    LONGTERM | PINMEM_PIN_GROW);
+	check_event(&events[3], "pinmem_pin", step.handle, getpid(), 1,
+		    LONGTERM | PINMEM_PIN_GROW);
+	check_result(&events[3], "err", -ENOENT);
 	trace_stop();
 }
 
