@@ -133,10 +133,21 @@ void test_check_str(const char *file, int line, const char *what,
 		  is ? is : "(null)", should ? should : "(null)");
 }
 
+/* Who started us may ignore them, as a shell does for what it runs with "&". */
+static void reset_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM };
+	size_t i;
+
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_DFL);
+}
+
 /* exit(), not _exit(): leak checkers and coverage report at exit. */
 static void __attribute__((noreturn)) run_child(const struct test *test)
 {
 	setpgid(0, 0);
+	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	running = test;
 	test->run();
