@@ -2,14 +2,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: 2026 The pinmem authors
 #
-# Counting. Every result is a line of $RESULTS: "pass", "fail" or "skip", who
-# says so, and what about; with tabs between (tests/vm/tap-results prints the
-# same). A stage is a function that adds some.
+# Counting. Every result is a line of its stage's file in $RESULTS_DIR: "pass",
+# "fail" or "skip", who says so, and what about; with tabs between
+# (tests/vm/tap-results prints the same). A stage is a function that adds some;
+# stages can run side by side.
 
-RESULTS=$LOGS/check.results
+RESULTS_DIR=$LOGS/results
 STAGE=check
+RESULTS=$RESULTS_DIR/check
 
-start_results() { : >"$RESULTS"; }
+# Seconds of a stage that has no line in the table.
+DEFAULT_BUDGET=120
+
+start_results() {
+	rm -rf "$RESULTS_DIR"
+	mkdir -p "$RESULTS_DIR"
+	: >"$RESULTS"
+}
 
 # What note() says goes to the terminal, also from within a stage.
 exec 3>&2
@@ -20,7 +29,12 @@ pass() { printf 'pass\t%s\t%s\n' "$STAGE" "$*" >>"$RESULTS"; }
 fail() { printf 'fail\t%s\t%s\n' "$STAGE" "$*" >>"$RESULTS"; }
 skip() { printf 'skip\t%s\t%s\n' "$STAGE" "$*" >>"$RESULTS"; }
 
-count_of() { grep -c "^$1" "$RESULTS"; }
+# count_of VERDICT FILE...
+count_of() {
+	local verdict=$1
+	shift
+	cat "$@" | grep -c "^$verdict"
+}
 
 # try WHAT COMMAND...: one test, passed when the command succeeds
 try() {
@@ -51,16 +65,24 @@ try_silent() {
 	fi
 }
 
+# Within its time? The table is tests/check/budgets.
+keep_budget() {
+	local seconds=$1 budget
+	budget=$(list "$TOP/tests/check/budgets" | awk -v stage="$STAGE" '$1 == stage { print $2 }')
+	[ "$seconds" -le "${budget:-$DEFAULT_BUDGET}" ] ||
+		fail "took $seconds s, and has ${budget:-$DEFAULT_BUDGET} s (tests/check/budgets)"
+}
+
 # stage NAME FUNCTION [ARGUMENT...]: runs it, its output to a log of its own, and
 # says how it went. A function that fails without a result is one failure.
 stage() {
-	local passed failed
-	STAGE=$1
+	local passed failed start=$SECONDS
+	STAGE=$1 RESULTS=$RESULTS_DIR/$1
 	shift
-	passed=$(count_of pass) failed=$(count_of fail)
-	"$@" >"$LOGS/$STAGE.log" 2>&1 ||
-		[ "$(count_of fail)" -gt "$failed" ] || fail "$STAGE"
-	passed=$(($(count_of pass) - passed)) failed=$(($(count_of fail) - failed))
+	: >"$RESULTS"
+	"$@" >"$LOGS/$STAGE.log" 2>&1 || [ "$(count_of fail "$RESULTS")" -gt 0 ] || fail "$STAGE"
+	keep_budget "$((SECONDS - start))"
+	passed=$(count_of pass "$RESULTS") failed=$(count_of fail "$RESULTS")
 	if [ "$failed" -eq 0 ]; then
 		note "$STAGE: ok ($passed)"
 	else
@@ -68,6 +90,23 @@ stage() {
 		grep -v '^== ' "$LOGS/$STAGE.log" | tail -n 20 | sed 's/^/         /' >&2
 	fi
 	[ "$failed" -eq 0 ]
+}
+
+# How many VMs at once: each keeps a CPU busy, and has 6 GiB that it may use.
+places() {
+	awk -v cpus="$(nproc)" '/^MemAvailable:/ {
+		fit = int($2 / 1048576 / 7)
+		print fit < 1 ? 1 : fit < cpus ? fit : cpus
+	}' /proc/meminfo
+}
+
+# beside NAME FUNCTION [ARGUMENT...]: a stage in the background, when there is a
+# place for it
+beside() {
+	while [ "$(jobs -rp | wc -l)" -ge "$PLACES" ]; do
+		wait -n
+	done
+	stage "$@" &
 }
 
 # Automake's results of "make check" in a build tree.
@@ -87,9 +126,12 @@ count_trs() {
 # The end: skips with their reasons, failures, and the one line that counts.
 summarise() {
 	local passed failed skipped
-	passed=$(count_of pass) failed=$(count_of fail) skipped=$(count_of skip)
-	sed -n 's/^skip\t/skipped: /p' "$RESULTS" | tr '\t' ' '
-	sed -n 's/^fail\t/FAILED: /p' "$RESULTS" | tr '\t' ' '
+	cat "$RESULTS_DIR"/* >"$LOGS/check.results"
+	passed=$(count_of pass "$LOGS/check.results")
+	failed=$(count_of fail "$LOGS/check.results")
+	skipped=$(count_of skip "$LOGS/check.results")
+	sed -n 's/^skip\t/skipped: /p' "$LOGS/check.results" | tr '\t' ' '
+	sed -n 's/^fail\t/FAILED: /p' "$LOGS/check.results" | tr '\t' ' '
 	if [ "$skipped" -eq 0 ]; then
 		echo "$passed passed, $failed failed"
 	else

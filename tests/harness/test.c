@@ -155,6 +155,11 @@ static void __attribute__((noreturn)) run_child(const struct test *test)
 	exit(atomic_load(&shared->failed) ? EXIT_FAILED : 0);
 }
 
+static unsigned int limit_of(const struct test *test)
+{
+	return test->seconds * test_slowness();
+}
+
 /* Returns whether the child ended in time; reaps it if so. */
 static bool wait_child(pid_t pid, unsigned long ms, int *status)
 {
@@ -217,10 +222,10 @@ static bool run_forked(const struct test *test)
 		return false;
 	}
 	setpgid(pid, pid);
-	if (wait_child(pid, test->seconds * 1000UL, &status)) {
+	if (wait_child(pid, limit_of(test) * 1000UL, &status)) {
 		good = judge_status(status);
 	} else {
-		test_note("not done after %u s: killed", test->seconds);
+		test_note("not done after %u s: killed", limit_of(test));
 		kill(-pid, SIGKILL);
 		good = false;
 	}

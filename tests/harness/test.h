@@ -55,6 +55,19 @@ const struct test *test_running(void);
 
 #define TEST(title)	TEST_TIMEOUT(title, TEST_SECONDS)
 
+/*
+ * About how many times slower than a stock kernel this one is: 1 for stock ones.
+ * The limits of tests and CHECK_WITHIN_MS() are longer by it.
+ */
+unsigned int test_slowness(void);
+
+/* Ends the test as skipped on a slow kernel: it is of a size for stock ones. */
+#define NEEDS_FAST_KERNEL()						\
+	do {								\
+		if (test_slowness() > 1)				\
+			SKIP("of a size for stock kernels");		\
+	} while (0)
+
 /* A line of diagnosis that belongs to the running test. */
 void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -142,15 +155,15 @@ void test_check_str(const char *file, int line, const char *what,
 			     ret_, #value, value_);			\
 	} while (0)
 
-/* That the condition becomes true within a time. */
+/* That the condition becomes true within a time, which is a stock kernel's. */
 #define CHECK_WITHIN_MS(ms, cond)					\
 	do {								\
-		unsigned long end_ = test_now_ms() + (ms);		\
+		unsigned long ms_ = (ms) * test_slowness();		\
+		unsigned long end_ = test_now_ms() + ms_;		\
 									\
 		while (!(cond)) {					\
 			if (test_now_ms() > end_)			\
-				FAIL("not within %d ms: %s", (int)(ms), \
-				     #cond);				\
+				FAIL("not within %lu ms: %s", ms_, #cond); \
 			test_sleep_ms(10);				\
 		}							\
 	} while (0)

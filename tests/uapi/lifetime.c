@@ -743,19 +743,24 @@ TEST(a_close_and_an_unpin_at_once_end_a_pin_once)
  * many ranges.
  */
 #define MUCH_PAGES	4096UL
-#define MUCH_RANGES	2048UL
-#define MUCH		((long long)(MUCH_PAGES * MUCH_RANGES))
+#define MUCH_RANGES	2048U
+#define MUCH		((long long)(MUCH_PAGES * much_ranges()))
 #define MUCH_SECONDS	120
 #define MUCH_MS		60000
+
+static unsigned int much_ranges(void)
+{
+	return MUCH_RANGES / test_slowness();
+}
 
 /* Of the process of this mem file, or one's own (-1). */
 static uint64_t pin_much(int dev, int mem, const void *memory)
 {
 	static struct pinmem_ioc_range ranges[MUCH_RANGES];
-	struct pinmem_ioc_pin pin = ioc_pin_arg(ranges, MUCH_RANGES, WRITE);
+	struct pinmem_ioc_pin pin = ioc_pin_arg(ranges, much_ranges(), WRITE);
 	size_t i;
 
-	for (i = 0; i < MUCH_RANGES; i++)
+	for (i = 0; i < much_ranges(); i++)
 		ranges[i] = ioc_range(memory, MUCH_PAGES * PAGE);
 	if (mem >= 0) {
 		pin.flags |= PINMEM_PIN_REMOTE;

@@ -14,11 +14,11 @@ autotools_newer() {
 
 run_autoreconf() { (cd "$TOP" && autoreconf -fi); }
 
-# The --with-kernel= option that names the headers of every kernel we test.
+# with_kernels KERNEL...: the --with-kernel= option that names their headers
 with_kernels() {
-	local series dirs=()
-	for series in "${KERNEL_SERIES[@]}"; do
-		dirs+=("$(kernel_headers "$series")")
+	local kernel dirs=()
+	for kernel; do
+		dirs+=("$(kernel_headers "$kernel")")
 	done
 	(IFS=, && printf -- '--with-kernel=%s\n' "${dirs[*]}")
 }
@@ -36,12 +36,23 @@ make_tree() {
 	make -C "$tree" -j"$(nproc)" "$@"
 }
 
-# build_for_vm TREE: what VMs are filled from, for demo and boot: configured when
+# tree_of KERNEL: the build tree that has its module; one for all stock kernels
+tree_of() {
+	case $1 in
+	debug | kcsan) echo "$1" ;;
+	*) echo gcc ;;
+	esac
+}
+
+# build_for_vm KERNEL: what VMs are filled from, for demo and boot: configured when
 # it is not yet, and brought up to date.
 build_for_vm() {
-	local tree=$1
+	local tree
+	local -a kernels=("$1")
+	tree=$(tree_of "$1")
+	[ "$tree" != gcc ] || kernels=("${STOCK_KERNELS[@]}")
 	if autotools_newer; then run_autoreconf || return 1; fi
 	[ -e "$BUILD/$tree/Makefile" ] ||
-		configure_tree "$tree" --enable-werror "$(with_kernels)" || return 1
+		configure_tree "$tree" --enable-werror "$(with_kernels "${kernels[@]}")" || return 1
 	make_tree "$tree" all
 }

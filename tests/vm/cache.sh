@@ -15,8 +15,8 @@ cached() {
 	local dir=$CACHE/$kind-$key
 	mkdir -p "$CACHE"
 	if [ ! -d "$dir" ]; then
-		# One maker at a time; the second finds the first one's work.
-		(flock 8 && make_cached "$kind" "$dir" "$maker" "$@") 8>"$CACHE/.lock" || return 1
+		# One maker of a kind at a time; the second finds the first one's work.
+		(flock 8 && make_cached "$kind" "$dir" "$maker" "$@") 8>"$CACHE/.$kind.lock" || return 1
 	fi
 	printf '%s\n' "$dir"
 }

@@ -10,6 +10,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=$TOP/build
 LOGS=$BUILD/logs
 KERNEL_SERIES=(6.12 6.1)
+STOCK_KERNELS=("${KERNEL_SERIES[@]}" rt-6.12 rt-6.1)
 
 export DEBIAN_FRONTEND=noninteractive
 export LC_ALL=C.UTF-8

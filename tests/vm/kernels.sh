@@ -4,10 +4,11 @@
 #
 # Stock Debian kernels, unpacked into the cache and never installed: image,
 # headers and kbuild of one version. A kernel directory is the unpacked
-# packages plus the files "release" and "version". The debug kernel is built from
-# Debian's source, and its directory looks the same.
+# packages plus the files "release" and "version". The kernels "debug" and "kcsan"
+# are built from Debian's source, and their directories look the same.
 
-declare -A IMAGE_META=([6.12]=linux-image-6.12-amd64 [6.1]=linux-image-amd64)
+declare -A IMAGE_META=([6.12]=linux-image-6.12-amd64 [6.1]=linux-image-amd64
+	[rt-6.12]=linux-image-6.12-rt-amd64 [rt-6.1]=linux-image-rt-amd64)
 
 # package_field PACKAGE[=VERSION] FIELD: of the version apt would install
 package_field() {
@@ -72,7 +73,7 @@ make_kernel() {
 	printf '%s\n' "$version" >"$into/version"
 }
 
-DEBUG_SOURCE=linux-source-6.12
+BUILT_SOURCE=linux-source-6.12
 
 # unpack_source DIR PACKAGE=VERSION [FILE...]: the source, or only these files of it
 unpack_source() {
@@ -86,22 +87,26 @@ unpack_source() {
 	return "$status"
 }
 
+# The configuration of a kernel that is built here, without its comments.
+built_config() { list "$TOP/tests/vm"/config-{base,"$1"}; }
+
 # Kconfig drops silently what it does not know or cannot have.
 config_is_complete() {
-	local source=$1 missing
-	missing=$(list "$TOP/tests/vm/debug-config" | grep -vxFf "$source/.config")
+	local source=$1 name=$2 missing
+	missing=$(built_config "$name" | grep -vxFf "$source/.config")
 	[ -z "$missing" ] || {
-		printf 'not in the debug kernel: %s\n' "$missing"
+		printf 'not in the kernel: %s\n' "$missing"
 		return 1
 	}
 }
 
 build_kernel() {
-	local source=$1
+	local source=$1 name=$2
+	built_config "$name" >"$source/wanted.config"
 	make -C "$source" tinyconfig &&
-		(cd "$source" && scripts/kconfig/merge_config.sh -m .config "$TOP/tests/vm/debug-config") &&
-		make -C "$source" olddefconfig && config_is_complete "$source" &&
-		make -C "$source" -j"$(nproc)" LOCALVERSION=-pinmem-debug bzImage modules
+		(cd "$source" && scripts/kconfig/merge_config.sh -m .config wanted.config) &&
+		make -C "$source" olddefconfig && config_is_complete "$source" "$name" &&
+		make -C "$source" -j"$(nproc)" "LOCALVERSION=-pinmem-$name" bzImage modules
 }
 
 # What building a module needs of a kernel's build tree.
@@ -115,12 +120,12 @@ prune_source() {
 	rm -f "$source"/{vmlinux*,System.map,.tmp_*}
 }
 
-make_debug_kernel() {
-	local into=$1 version=$2 source=$1/source release
-	note "debug kernel: building it from $DEBUG_SOURCE; this takes a while"
-	unpack_source "$source" "$DEBUG_SOURCE=$version" || return 1
-	build_kernel "$source" >"$LOGS/debug-kernel.log" 2>&1 || {
-		tail -n 10 "$LOGS/debug-kernel.log" >&2
+make_built_kernel() {
+	local into=$1 name=$2 version=$3 source=$1/source release
+	note "kernel $name: building it from $BUILT_SOURCE; this takes ten minutes on two cores"
+	unpack_source "$source" "$BUILT_SOURCE=$version" || return 1
+	build_kernel "$source" "$name" >"$LOGS/kernel-$name.log" 2>&1 || {
+		tail -n 10 "$LOGS/kernel-$name.log" >&2
 		return 1
 	}
 	release=$(cat "$source/include/config/kernel.release")
@@ -133,25 +138,25 @@ make_debug_kernel() {
 	printf '%s\n' "$version" >"$into/version"
 }
 
-debug_kernel_dir() {
-	local version key
-	version=$(package_field "$DEBUG_SOURCE" Version)
-	key=$(list "$TOP/tests/vm/debug-config" | sha256sum | cut -c 1-16)
-	cached kernel-debug "$version-$key" make_debug_kernel "$version"
+built_kernel_dir() {
+	local name=$1 version key
+	version=$(package_field "$BUILT_SOURCE" Version)
+	key=$(built_config "$name" | sha256sum | cut -c 1-16)
+	cached "kernel-$name" "$version-$key" make_built_kernel "$name" "$version"
 }
 
-# kernel_dir SERIES: prints the directory, fetching the kernel when needed
+# kernel_dir KERNEL: prints the directory, fetching or building it when needed
 kernel_dir() {
-	local series=$1 image version
-	[ "$series" != debug ] || {
-		debug_kernel_dir
+	local kernel=$1 image version
+	[ -n "${IMAGE_META[$kernel]-}" ] || {
+		built_kernel_dir "$kernel"
 		return
 	}
-	image=$(kernel_image_package "$series")
+	image=$(kernel_image_package "$kernel")
 	[ -n "$image" ] || return 1
 	version=$(package_field "$image" Version)
-	cached "kernel-$series" "$version" make_kernel \
-		"$CACHE/kernel-$series-$version" "${image#linux-image-}" "$version"
+	cached "kernel-$kernel" "$version" make_kernel \
+		"$CACHE/kernel-$kernel-$version" "${image#linux-image-}" "$version"
 }
 
 kernel_release() { cat "$(kernel_dir "$1")/release"; }
@@ -170,7 +175,7 @@ make_kernel_scripts() {
 }
 
 kernel_scripts_dir() {
-	local package=linux-source-6.12 version
-	version=$(package_field "$package" Version)
-	cached scripts "$version" make_kernel_scripts "$package" "$version"
+	local version
+	version=$(package_field "$BUILT_SOURCE" Version)
+	cached scripts "$version" make_kernel_scripts "$BUILT_SOURCE" "$version"
 }

@@ -71,7 +71,7 @@ run_qemu() {
 	local -a options nodes
 	mapfile -t options < <(machine_options "$ACCELERATOR")
 	mapfile -t nodes < <(two_nodes "$VM_NODE_MEMORY" "$VM_PLUGGED_MEMORY")
-	tied timeout --foreground -k 5 "$VM_TIMEOUT" qemu-system-x86_64 \
+	tied timeout --foreground -k 5 "$VM_TIMEOUT" setpriv --pdeathsig KILL qemu-system-x86_64 \
 		"${options[@]}" "${nodes[@]}" \
 		-kernel "$image" -initrd "$BUILD/vm/$name/initrd" \
 		-append "console=ttyS0 $cmdline" \

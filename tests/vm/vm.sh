@@ -9,15 +9,13 @@ for piece in common cache host kernels rootfs build image qemu; do
 	. "$(dirname "${BASH_SOURCE[0]}")/$piece.sh"
 done
 
-TESTS_CMDLINE="panic=-1 oops=panic panic_on_warn=1 secretmem.enable=1 \
+TESTS_CMDLINE="panic=-1 oops=panic secretmem.enable=1 \
 systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 
 # The layouts of memory: "vm" is the VM of nearly all tests, "zones" has little
 # memory and a module of it that is plugged in and makes ZONE_MOVABLE (movablecore=
 # leaves what the kernel took at boot there, which never goes offline). Both have
 # some as a pmem device.
-# shellcheck disable=SC2034  # for check
-LAYOUTS=(vm zones)
 
 # use_layout LAYOUT: its memory, and the suite that wants it, from here on
 # shellcheck disable=SC2034  # run_qemu and make_image use them
@@ -35,13 +33,21 @@ use_layout() {
 	esac
 }
 
-# All that is downloaded, before anything is built with it.
+# fetch_all KERNEL: all that is downloaded, before anything is built with it.
+# The stock kernels are built for together.
 fetch_all() {
-	local series
-	for series in "${KERNEL_SERIES[@]}"; do
-		kernel_dir "$series" >/dev/null || die "kernel $series could not be fetched ($LOGS/download.log)"
+	local kernel
+	local -a kernels=("$1")
+	[ "$(tree_of "$1")" != gcc ] || kernels=("${STOCK_KERNELS[@]}")
+	for kernel in "${kernels[@]}"; do
+		kernel_dir "$kernel" >/dev/null || die "no kernel $kernel ($LOGS/download.log, $LOGS/kernel-$kernel.log)"
 	done
 	rootfs_cpio >/dev/null || die "the root file system could not be made ($LOGS/rootfs.log)"
+}
+
+# A report of KCSAN counts as a warning, and most are of the kernel's own races.
+warnings_of() {
+	[ "$1" = kcsan ] || echo panic_on_warn=1
 }
 
 # What went wrong when a VM did not come to its end.
@@ -61,21 +67,21 @@ unpack_logs() {
 	tar -C "$LOGS/$name" -xf "$BUILD/vm/$name/logs.img" 2>/dev/null || true
 }
 
-# vm_tests LAYOUT SERIES TREE [PROGRAM...]: runs the layout's suite, or only the
+# vm_tests LAYOUT KERNEL TREE [PROGRAM...]: runs the layout's suite, or only the
 # named programs, and prints the lines of tap-results.
 vm_tests() {
-	local name=$1-$2 series=$2 tree=$3 status
+	local name=$1-$2 kernel=$2 tree=$3 status
 	use_layout "$1"
 	shift 3
 	local only=$*
 	: >"$LOGS/$name.tap"
-	make_image "$name" "$series" "$tree" || {
+	make_image "$name" "$kernel" "$tree" || {
 		printf 'fail\tvm\tno image for %s (%s)\n' "$name" "$LOGS/$name.install"
 		return
 	}
-	choose_accelerator "$(kernel_image "$series")"
-	run_qemu "$name" "$(kernel_image "$series")" "file:$LOGS/$name.console" \
-		"$TESTS_CMDLINE $LAYOUT_CMDLINE ${only:+pinmem.run=${only// /,}} ${VM_CMDLINE-}" </dev/null >"$LOGS/$name.qemu" 2>&1
+	choose_accelerator "$(kernel_image "$kernel")"
+	run_qemu "$name" "$(kernel_image "$kernel")" "file:$LOGS/$name.console" \
+		"$TESTS_CMDLINE $(warnings_of "$kernel") $LAYOUT_CMDLINE ${only:+pinmem.run=${only// /,}} ${VM_CMDLINE-}" </dev/null >"$LOGS/$name.qemu" 2>&1
 	status=$?
 	explain_end "$name" "$status"
 	unpack_logs "$name"
