@@ -149,6 +149,15 @@ unsigned long pinmem_walk_absent(struct mm_struct *mm, unsigned long addr,
 	return addr;
 }
 
+/*
+ * Where no huge pages are but hugetlb's, as with PREEMPT_RT, pmd_to_swp_entry() is
+ * empty.  The entries of hugetlb are those of a PTE at every level.
+ */
+static swp_entry_t leaf_to_swp_entry(pmd_t leaf)
+{
+	return pte_to_swp_entry(__pte(pmd_val(leaf)));
+}
+
 /* Whether broken memory is why @addr cannot be pinned.  Under mmap_lock. */
 bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr)
 {
@@ -165,7 +174,7 @@ bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr)
 		poisoned = !pte_none(pte) && !pte_present(pte) &&
 			   is_hwpoison_entry(pte_to_swp_entry(pte));
 	} else if (!pmd_none(leaf.table) && !pmd_present(leaf.table)) {
-		poisoned = is_hwpoison_entry(pmd_to_swp_entry(leaf.table));
+		poisoned = is_hwpoison_entry(leaf_to_swp_entry(leaf.table));
 	}
 	local_irq_restore(flags);
 	return poisoned;
@@ -376,7 +385,7 @@ static bool see_huge(struct query *q, unsigned long addr, unsigned long stop,
 	if (pmd_none(entry))
 		return see(q, addr, pages, 0, q->absent, 0);
 	if (!pmd_present(entry))
-		return see_swap(q, addr, pages, pmd_to_swp_entry(entry),
+		return see_swap(q, addr, pages, leaf_to_swp_entry(entry),
 				offset);
 	page = pinmem_pmd_special(entry) ? NULL :
 		pfn_to_online_page(pmd_pfn(entry) + offset);
