@@ -56,13 +56,18 @@ static void *map_anonymous(size_t len)
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+void mm_no_huge(void *addr, size_t len)
+{
+	/* EINVAL: a kernel without huge pages */
+	if (madvise(addr, len, MADV_NOHUGEPAGE) < 0)
+		CHECK_EQ(errno, EINVAL);
+}
+
 void *mm_map(size_t len)
 {
 	void *addr = map_anonymous(len);
 
-	/* EINVAL: a kernel without huge pages */
-	if (madvise(addr, len, MADV_NOHUGEPAGE) < 0)
-		CHECK_EQ(errno, EINVAL);
+	mm_no_huge(addr, len);
 	return addr;
 }
 

@@ -124,6 +124,12 @@ void test_skip(const char *format, ...)
 	_exit(EXIT_SKIPPED);
 }
 
+void test_skip_if_skipped(void)
+{
+	if (shared && atomic_load(&shared->skipped))
+		_exit(EXIT_SKIPPED);
+}
+
 void test_check_str(const char *file, int line, const char *what,
 		    const char *is, const char *should)
 {

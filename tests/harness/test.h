@@ -76,6 +76,9 @@ void test_fail(const char *file, int line, const char *format, ...)
 void test_skip(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
+/* Ends this process of a test that another one has ended as skipped. */
+void test_skip_if_skipped(void);
+
 /* The time since some moment, in milliseconds; and a pause. */
 unsigned long test_now_ms(void);
 void test_sleep_ms(unsigned int ms);

@@ -53,7 +53,7 @@ static void make_anon(struct area *area)
 {
 	small_pages(area);
 	map_aligned(area, MAP_PRIVATE | MAP_ANONYMOUS);
-	CHECK_OK(madvise(area->addr, area->room, MADV_NOHUGEPAGE));
+	mm_no_huge(area->addr, area->room);
 }
 
 static void make_thp(struct area *area)

@@ -17,7 +17,7 @@ systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 # leaves what the kernel took at boot there, which never goes offline). Both have
 # some as a pmem device.
 
-# use_layout LAYOUT: its memory, and the suite that wants it, from here on
+# use_layout LAYOUT KERNEL: its memory, and their suite, from here on
 # shellcheck disable=SC2034  # run_qemu and make_image use them
 use_layout() {
 	case $1 in
@@ -31,6 +31,7 @@ use_layout() {
 		LAYOUT_CMDLINE="memhp_default_state=online_movable memmap=128M!256M"
 		;;
 	esac
+	[ "$2" != kcsan ] || VM_SUITE=suite-kcsan
 }
 
 # fetch_all KERNEL: all that is downloaded, before anything is built with it.
@@ -71,7 +72,7 @@ unpack_logs() {
 # named programs, and prints the lines of tap-results.
 vm_tests() {
 	local name=$1-$2 kernel=$2 tree=$3 status
-	use_layout "$1"
+	use_layout "$1" "$2"
 	shift 3
 	local only=$*
 	: >"$LOGS/$name.tap"
