@@ -125,6 +125,17 @@ count_trs() {
 		}' {} + >>"$RESULTS"
 }
 
+# Why something was skipped, where, and how often; each is in check.results.
+skips() {
+	awk -F '\t' '$1 == "skip" {
+		sub(/\/.*/, "", $2)
+		sub(/^[^:]*: /, "", $3)
+		times[$2 ": " $3]++
+	}
+	END { for (why in times) print "skipped: " why (times[why] > 1 ? " (" times[why] " times)" : "") }' |
+		sort
+}
+
 # The end: skips with their reasons, failures, and the one line that counts.
 summarise() {
 	local passed failed skipped
@@ -132,7 +143,7 @@ summarise() {
 	passed=$(count_of pass "$LOGS/check.results")
 	failed=$(count_of fail "$LOGS/check.results")
 	skipped=$(count_of skip "$LOGS/check.results")
-	sed -n 's/^skip\t/skipped: /p' "$LOGS/check.results" | tr '\t' ' '
+	skips <"$LOGS/check.results"
 	sed -n 's/^fail\t/FAILED: /p' "$LOGS/check.results" | tr '\t' ' '
 	if [ "$skipped" -eq 0 ]; then
 		echo "$passed passed, $failed failed"

@@ -63,6 +63,12 @@ void mm_no_huge(void *addr, size_t len)
 		CHECK_EQ(errno, EINVAL);
 }
 
+void mm_want_huge(void *addr, size_t len)
+{
+	if (madvise(addr, len, MADV_HUGEPAGE) < 0)
+		SKIP("no transparent huge pages");
+}
+
 void *mm_map(size_t len)
 {
 	void *addr = map_anonymous(len);
@@ -129,8 +135,7 @@ void *mm_map_thp(size_t len)
 	void *addr = map_aligned(len, HUGE);
 
 	CHECK_EQ(len % HUGE, 0);
-	if (madvise(addr, len, MADV_HUGEPAGE) < 0)
-		SKIP("no transparent huge pages");
+	mm_want_huge(addr, len);
 	mm_touch(addr, len);
 	if (!mm_is_all_huge(addr, len))
 		madvise(addr, len, MADV_COLLAPSE);

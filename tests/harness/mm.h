@@ -29,6 +29,9 @@ void *mm_map_touched(size_t len);
 /* Memory of base pages from here on, also where there are no others. */
 void mm_no_huge(void *addr, size_t len);
 
+/* And of huge ones where that is possible; the kernel has such pages. */
+void mm_want_huge(void *addr, size_t len);
+
 /* Writes to, or reads from, each page. */
 void mm_touch(void *addr, size_t len);
 void mm_read(const void *addr, size_t len);

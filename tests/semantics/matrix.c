@@ -583,8 +583,8 @@ static bool is_huge(const struct area *area)
 
 static void run_collapse(struct trial *trial)
 {
-	CHECK_OK(madvise(trial->pinned.addr, HUGE, MADV_HUGEPAGE));
-	CHECK_OK(madvise(trial->twin.addr, HUGE, MADV_HUGEPAGE));
+	mm_want_huge(trial->pinned.addr, HUGE);
+	mm_want_huge(trial->twin.addr, HUGE);
 	CHECK_LT(madvise(trial->pinned.addr, HUGE, MADV_COLLAPSE), 0);
 	CHECK(!is_huge(&trial->pinned));
 	CHECK_WITHIN_MS(DEADLINE_MS,

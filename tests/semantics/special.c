@@ -149,7 +149,7 @@ static uint64_t huge_zero_pfn(const char *memory)
 	uint64_t pfn;
 
 	other += (HUGE - (uintptr_t)other % HUGE) % HUGE;
-	CHECK_OK(madvise(other, HUGE, MADV_HUGEPAGE));
+	mm_want_huge(other, HUGE);
 	mm_read(memory, PAGE);
 	mm_read(other, PAGE);
 	pfn = mm_pfn(memory);
@@ -204,7 +204,7 @@ TEST(a_pin_of_the_huge_zero_page_gets_a_page_of_its_own)
 	for (i = 0; i < WAYS; i++) {
 		memory = mm_map(2 * HUGE);
 		memory += (HUGE - (uintptr_t)memory % HUGE) % HUGE;
-		CHECK_OK(madvise(memory, HUGE, MADV_HUGEPAGE));
+		mm_want_huge(memory, HUGE);
 		check_own("huge zero page", &ways[i], memory,
 			  huge_zero_pfn(memory));
 	}

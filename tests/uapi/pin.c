@@ -444,8 +444,7 @@ TEST(a_pin_for_reading_of_the_huge_zero_page_shows_later_writes)
 	for (i = 0; i < MODES; i++) {
 		memory = mm_map(2 * HUGE);
 		memory += HUGE - (uintptr_t)memory % HUGE;
-		if (madvise(memory, HUGE, MADV_HUGEPAGE) < 0)
-			SKIP("no transparent huge pages");
+		mm_want_huge(memory, HUGE);
 		mm_read(memory, PAGE);
 		check_not_stale(dev, memory + 5 * PAGE, modes[i]);
 	}

@@ -271,8 +271,7 @@ TEST(a_huge_page_that_was_only_read_is_untouched)
 	char *memory = mm_map(2 * HUGE);
 
 	memory += HUGE - (uintptr_t)memory % HUGE;
-	if (madvise(memory, HUGE, MADV_HUGEPAGE) < 0)
-		SKIP("no transparent huge pages");
+	mm_want_huge(memory, HUGE);
 	mm_read(memory, PAGE);
 	CHECK(mm_present(memory + HUGE - PAGE));
 	EXPECT(ioc_device(), memory, { HUGE, UNTOUCHED });
@@ -675,8 +674,7 @@ static char *map_of_many_kinds(int dev, size_t *len)
 	*len = 2 * HUGE + 64 * PAGE;
 	thp = memory + HUGE - (uintptr_t)memory % HUGE;
 	at = (size_t)(thp - memory);
-	if (madvise(thp, HUGE, MADV_HUGEPAGE) < 0)
-		SKIP("no transparent huge pages");
+	mm_want_huge(thp, HUGE);
 	mm_touch(thp, PAGE);
 	PIN(dev, thp + 8 * PAGE, 9 * PAGE, LONGTERM);
 	for (i = 0; i < 40; i++) {

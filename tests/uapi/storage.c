@@ -224,8 +224,7 @@ static void *map_scattered_thp(void)
 	char *memory = mm_map(GIB + HUGE);
 
 	memory += HUGE - (uintptr_t)memory % HUGE;
-	if (madvise(memory, GIB, MADV_HUGEPAGE) < 0)
-		SKIP("no transparent huge pages");
+	mm_want_huge(memory, GIB);
 	mm_write_file("/proc/sys/vm/drop_caches", "3");
 	mm_write_file("/proc/sys/vm/compact_memory", "1");
 	touch_scattered(memory, HUGE, 177);
