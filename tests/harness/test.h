@@ -57,7 +57,7 @@ const struct test *test_running(void);
 
 /*
  * About how many times slower than a stock kernel this one is: 1 for stock ones.
- * The limits of tests and CHECK_WITHIN_MS() are longer by it.
+ * The limits of tests and of checks that take a time in ms are longer by it.
  */
 unsigned int test_slowness(void);
 
@@ -170,5 +170,9 @@ void test_check_str(const char *file, int line, const char *what,
 			test_sleep_ms(10);				\
 		}							\
 	} while (0)
+
+/* That no more than a time has passed since then, which is a stock kernel's. */
+#define CHECK_TOOK_MS(start, ms)					\
+	CHECK_LT(test_now_ms() - (start), (ms) * test_slowness())
 
 #endif /* PINMEM_TEST_H */
