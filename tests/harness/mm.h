@@ -17,6 +17,17 @@
 #define MIB	(1UL << 20)
 #define GIB	(1UL << 30)
 #define HUGE	(2 * MIB)
+#define TIB	(1ULL << 40)
+
+/*
+ * The same program is built for 64 and for 32 bit: where its addresses end, a
+ * large part of them, and an address of the kernel, which a 32-bit program
+ * cannot point to, but name in a struct.
+ */
+#define MM_IS_64	(sizeof(void *) == 8)
+#define MM_END		(MM_IS_64 ? (1ULL << 47) - PAGE : (1ULL << 32) - 2 * PAGE)
+#define MM_MUCH		(MM_IS_64 ? 16 * TIB : GIB)
+#define MM_KERNEL	0xffff888000000000ULL
 
 size_t mm_page_size(void);
 
