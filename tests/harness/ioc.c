@@ -165,24 +165,26 @@ uint64_t ioc_must_pin(const char *file, int line, int dev, int mem_fd,
 	return pin.out_handle;
 }
 
-void ioc_must_refuse(const char *file, int line, int dev, const void *addr,
-		     size_t len, uint32_t flags, int error, uint32_t why,
-		     const void *where)
+void ioc_must_refuse(const char *file, int line, int dev,
+		     struct pinmem_ioc_range range, uint32_t flags, int error,
+		     uint32_t why, uint64_t where)
 {
-	struct pinmem_ioc_pin pin;
+	struct pinmem_ioc_pin pin = ioc_pin_arg(&range, 1, flags);
+	unsigned long long addr = range.addr, len = range.len;
 
 	errno = 0;
-	if (ioc_pin_range(dev, addr, len, flags, &pin) == 0)
-		test_fail(file, line, "pin %p+%#zx flags %#x: not refused",
+	if (ioc_pin(dev, &pin) == 0)
+		test_fail(file, line, "pin %#llx+%#llx flags %#x: not refused",
 			  addr, len, flags);
 	if (errno != error || pin.out_why != why ||
-	    (where && pin.out_addr != (uintptr_t)where)) {
+	    (where && pin.out_addr != where)) {
 		int is = errno;
 
 		note_reply(&pin);
 		test_fail(file, line,
-			  "pin %p+%#zx flags %#x: errno %d, not %d; or why not %s; or address not %p",
-			  addr, len, flags, is, error, ioc_why(why), where);
+			  "pin %#llx+%#llx flags %#x: errno %d, not %d; or why not %s; or address not %#llx",
+			  addr, len, flags, is, error, ioc_why(why),
+			  (unsigned long long)where);
 	}
 }
 

@@ -175,9 +175,9 @@ uint64_t ioc_must_pin(const char *file, int line, int dev, int mem_fd,
 		      const void *addr, size_t len, uint32_t flags);
 struct pinmem_ioc_run ioc_must_query(const char *file, int line, int dev,
 				     const void *addr);
-void ioc_must_refuse(const char *file, int line, int dev, const void *addr,
-		     size_t len, uint32_t flags, int error, uint32_t why,
-		     const void *where);
+void ioc_must_refuse(const char *file, int line, int dev,
+		     struct pinmem_ioc_range range, uint32_t flags, int error,
+		     uint32_t why, uint64_t where);
 
 /* The handle of a pin of one range of the caller. */
 #define PIN(dev, addr, len, flags)					\
@@ -190,9 +190,12 @@ void ioc_must_refuse(const char *file, int line, int dev, const void *addr,
 #define UNPIN(dev, handle)	CHECK_OK(ioc_unpin(dev, handle))
 
 /* That a pin of one range is refused with this errno, reason and address. */
-#define REFUSE(dev, addr, len, flags, error, why, where)		\
-	ioc_must_refuse(__FILE__, __LINE__, dev, addr, len, flags,	\
+#define REFUSE_RANGE(dev, range, flags, error, why, where)		\
+	ioc_must_refuse(__FILE__, __LINE__, dev, range, flags,		\
 			error, why, where)
+#define REFUSE(dev, addr, len, flags, error, why, where)		\
+	REFUSE_RANGE(dev, ioc_range(addr, len), flags, error, why,	\
+		     (uintptr_t)(where))
 
 /* What is known of the page at this address of the caller. */
 #define QUERY(dev, addr)	ioc_must_query(__FILE__, __LINE__, dev, addr)

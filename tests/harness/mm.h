@@ -17,6 +17,17 @@
 #define MIB	(1UL << 20)
 #define GIB	(1UL << 30)
 #define HUGE	(2 * MIB)
+#define TIB	(1ULL << 40)
+
+/*
+ * The same program is built for 64 and for 32 bit: where its addresses end, a
+ * large part of them, and an address of the kernel, which a 32-bit program
+ * cannot point to, but name in a struct.
+ */
+#define MM_IS_64	(sizeof(void *) == 8)
+#define MM_END		(MM_IS_64 ? (1ULL << 47) - PAGE : (1ULL << 32) - 2 * PAGE)
+#define MM_MUCH		(MM_IS_64 ? 16 * TIB : GIB)
+#define MM_KERNEL	0xffff888000000000ULL
 
 size_t mm_page_size(void);
 
@@ -85,10 +96,17 @@ void mm_swap_off(void);
  * userfaultfd is what answers are given through.
  */
 void *mm_map_unanswered(size_t len, int *uffd);
+int mm_make_unanswered(void *addr, size_t len);
 int mm_protect_unanswered(void *addr, size_t len);
 
-/* Gives a zero page to who waits for this one, or lets writers go on. */
+/* Returns when somebody waits there. */
+void mm_await_fault(int uffd);
+
+/* Gives a zero page, or one of this data, to who waits for this one; or lets
+ * writers go on.
+ */
 void mm_answer(int uffd, void *page);
+void mm_answer_with(int uffd, void *page, const void *data);
 void mm_answer_write(int uffd, void *page);
 
 /* /proc/PID/pagemap; pid 0 is the caller. */

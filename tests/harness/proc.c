@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -89,6 +88,11 @@ uint64_t peer_hear(int sock)
 	if (recv(sock, &value, sizeof(value), MSG_WAITALL) != sizeof(value))
 		other_has_gone();
 	return value;
+}
+
+void *peer_hear_pointer(int sock)
+{
+	return (void *)(uintptr_t)peer_hear(sock);
 }
 
 union control {
@@ -237,7 +241,7 @@ void proc_drop_capability(int capability)
 	CHECK_OK(syscall(SYS_capset, &header, data));
 }
 
-void proc_set_memlock(unsigned long bytes)
+void proc_set_memlock(rlim_t bytes)
 {
 	struct rlimit limit = { .rlim_cur = bytes, .rlim_max = bytes };
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #define USER_A	1000
@@ -30,6 +31,7 @@ void peer_kill(struct peer *peer);
 /* Numbers and files over the socket.  Both sides wait. */
 void peer_say(int sock, uint64_t value);
 uint64_t peer_hear(int sock);
+void *peer_hear_pointer(int sock);
 void peer_send_fd(int sock, int fd);
 int peer_recv_fd(int sock);
 
@@ -72,7 +74,7 @@ void proc_become(uid_t uid);
 void proc_drop_capability(int capability);
 
 /* RLIMIT_MEMLOCK, soft and hard. */
-void proc_set_memlock(unsigned long bytes);
+void proc_set_memlock(rlim_t bytes);
 
 /* A user namespace in which 0 is the uid outside, and how many follow. */
 void proc_map_ids(pid_t pid, uid_t outside, unsigned int count);

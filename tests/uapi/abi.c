@@ -13,7 +13,6 @@
 
 #define ROOM		(4 * PAGE)
 #define STALE		0xa5
-#define KERNEL_ADDRESS	0xffff888000000000UL
 
 _Static_assert(sizeof(struct pinmem_ioc_range) == 16, "range");
 _Static_assert(sizeof(struct pinmem_ioc_pin) == 160, "pin");
@@ -419,7 +418,7 @@ TEST(a_struct_that_cannot_be_read_is_a_fault)
 	for_each_command(c) {
 		check_fails(c, &scene, NULL, EFAULT);
 		check_fails(c, &scene, (char *)8, EFAULT);
-		check_fails(c, &scene, (char *)KERNEL_ADDRESS, EFAULT);
+		check_fails(c, &scene, (char *)(uintptr_t)MM_KERNEL, EFAULT);
 		check_fails(c, &scene, (char *)UINTPTR_MAX, EFAULT);
 		check_fails(c, &scene, hidden, EFAULT);
 	}
@@ -621,7 +620,7 @@ TEST(the_runs_of_query_come_in_elements_of_the_callers_size)
 	query.nr_runs = 1;
 	query.runs = 8;
 	CHECK_ERRNO(ioc_query(scene.dev, &query), EFAULT);
-	query.runs = KERNEL_ADDRESS;
+	query.runs = MM_KERNEL;
 	CHECK_ERRNO(ioc_query(scene.dev, &query), EFAULT);
 }
 

@@ -353,7 +353,7 @@ TEST(a_kept_pin_stays_charged_until_it_ends)
 	struct peer target = peer_start(be_target, NULL), maker;
 	struct kept kept = { .target = target.pid };
 
-	kept.memory = (void *)peer_hear(target.sock);
+	kept.memory = peer_hear_pointer(target.sock);
 	maker = peer_start(keep_pin, &kept);
 	peer_hear(maker.sock);
 	peer_join(&maker);
@@ -387,7 +387,7 @@ TEST(vm_pin_of_the_process_shows_its_pins)
 TEST(vm_pin_of_another_process_shows_pins_on_it)
 {
 	struct peer target = peer_start(be_target, NULL);
-	void *memory = (void *)peer_hear(target.sock);
+	void *memory = peer_hear_pointer(target.sock);
 	int dev = ioc_device(), mem = proc_open(target.pid, "mem", O_RDWR);
 	uint64_t handle;
 
@@ -418,7 +418,7 @@ TEST(who_pins_another_users_memory_pays_for_it)
 	struct peer target = peer_start(be_target, NULL), maker;
 	struct kept kept = { .target = target.pid };
 
-	kept.memory = (void *)peer_hear(target.sock);
+	kept.memory = peer_hear_pointer(target.sock);
 	maker = peer_start(pin_remote_as_b, &kept);
 	peer_hear(maker.sock);
 	CHECK_EQ(room_of(USER_A), LIMIT);
@@ -550,7 +550,7 @@ TEST(all_users_have_a_limit_of_bytes_but_who_may_lock_memory)
 static void reach_pins_limit(int sock, void *arg)
 {
 	struct peer target = peer_start(be_target, NULL);
-	void *there = (void *)peer_hear(target.sock);
+	void *there = peer_hear_pointer(target.sock);
 	char *memory = mm_map_touched(PAGE);
 	int mem = proc_open(target.pid, "mem", O_RDWR), dev;
 	uint64_t handle;
@@ -755,7 +755,7 @@ TEST(root_of_a_namespace_is_limited)
 #define CROWD	4
 
 struct crowd {
-	unsigned long memlock;
+	rlim_t memlock;
 	int refused;		/* errno that tells that the limit is reached */
 	atomic_int pages;
 	atomic_int pins;
@@ -793,7 +793,7 @@ static void pin_in_a_crowd(int sock, void *arg)
 	peer_hear(sock);
 }
 
-static void run_crowd(unsigned long memlock, int refused,
+static void run_crowd(rlim_t memlock, int refused,
 			       void (*check)(const struct crowd *crowd))
 {
 	struct crowd *crowd = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,

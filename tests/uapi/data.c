@@ -19,8 +19,6 @@
 #define LONGTERM	PINMEM_PIN_LONGTERM
 #define LASTING		(WRITE | LONGTERM)
 
-#define KERNEL_ADDRESS	0xffff888000000000UL
-
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
 #endif
@@ -223,13 +221,17 @@ TEST(a_bad_buffer_is_a_fault)
 	char *memory = filled(mm_map_touched(4 * PAGE), 4 * PAGE);
 	uint64_t handle = PIN(dev, memory, 4 * PAGE, LASTING), done = 99;
 	char *data = mm_map_touched(2 * PAGE);
+	struct pinmem_ioc_data kernel = {
+		.size = sizeof(kernel),
+		.handle = handle,
+		.data = MM_KERNEL,
+		.len = 1,
+	};
 
 	CHECK_ERRNO(ioc_read(dev, handle, 0, NULL, 1, &done), EFAULT);
 	CHECK_EQ(done, 0);
-	CHECK_ERRNO(ioc_read(dev, handle, 0, (void *)KERNEL_ADDRESS, 1, NULL),
-		    EFAULT);
-	CHECK_ERRNO(ioc_write(dev, handle, 0, (void *)KERNEL_ADDRESS, 1, NULL),
-		    EFAULT);
+	CHECK_ERRNO(ioctl(dev, PINMEM_IOC_READ, &kernel), EFAULT);
+	CHECK_ERRNO(ioctl(dev, PINMEM_IOC_WRITE, &kernel), EFAULT);
 	CHECK_OK(munmap(data + PAGE, PAGE));
 	CHECK_ERRNO(ioc_read(dev, handle, 0, data, 2 * PAGE, &done), EFAULT);
 	CHECK_EQ(done, PAGE);

@@ -80,8 +80,9 @@ TEST(pages_that_follow_each_other_over_ranges_are_one_run)
 /* Memory that cannot be pinned in this way, and what PIN says to that. */
 struct refused {
 	const char *name;
-	void *addr;
+	const void *addr;
 	uint32_t flags;
+	uint64_t plus;		/* how much behind addr it lies */
 };
 
 TEST(a_dry_run_is_refused_as_the_pin_would_be)
@@ -97,7 +98,7 @@ TEST(a_dry_run_is_refused_as_the_pin_would_be)
 		{ "secret", mm_map_secret(4 * PAGE), LONGTERM },
 		{ "file", mm_map_file(file, 4 * PAGE, PROT_READ | PROT_WRITE,
 				      MAP_SHARED), WRITE | LONGTERM },
-		{ "kernel", (void *)(UINTPTR_MAX - 4 * PAGE), 0 },
+		{ "kernel", NULL, 0, MM_KERNEL },
 	};
 	size_t i;
 
@@ -105,16 +106,19 @@ TEST(a_dry_run_is_refused_as_the_pin_would_be)
 	CHECK_OK(mprotect(closed + PAGE, PAGE, PROT_NONE));
 	CHECK_OK(mprotect(fixed, PAGE, PROT_READ));
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		struct pinmem_ioc_pin dry, pin;
 		size_t len = all[i].addr == fixed ? PAGE : 3 * PAGE;
+		struct pinmem_ioc_range range = ioc_range(all[i].addr, len);
+		struct pinmem_ioc_pin pin =
+			ioc_pin_arg(&range, 1, all[i].flags);
+		struct pinmem_ioc_pin dry =
+			ioc_pin_arg(&range, 1, all[i].flags | DRY_RUN);
 		int error;
 
 		test_note("%s", all[i].name);
-		CHECK(ioc_pin_range(dev, all[i].addr, len, all[i].flags,
-				    &pin) < 0);
+		range.addr += all[i].plus;
+		CHECK(ioc_pin(dev, &pin) < 0);
 		error = errno;
-		CHECK_ERRNO(ioc_pin_range(dev, all[i].addr, len,
-					  all[i].flags | DRY_RUN, &dry), error);
+		CHECK_ERRNO(ioc_pin(dev, &dry), error);
 		CHECK_EQ(dry.out_why, pin.out_why);
 		CHECK_NE(dry.out_why, PINMEM_WHY_NONE);
 		CHECK_EQ(dry.out_addr, pin.out_addr);

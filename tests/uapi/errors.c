@@ -59,25 +59,32 @@ static void check_unchanged(const struct before *before)
 }
 
 /* Refused in every mode, with everything as before. */
-static void refuse_in_each_mode(const void *addr, size_t len, int error,
-				uint32_t why, const void *where)
+static void refuse_range(uint64_t addr, uint64_t len, int error, uint32_t why,
+			 uint64_t where)
 {
+	struct pinmem_ioc_range range = { .addr = addr, .len = len };
 	struct before before = remember();
 	size_t i;
 
 	for (i = 0; i < MODES; i++)
-		REFUSE(before.dev, addr, len, modes[i], error, why, where);
+		REFUSE_RANGE(before.dev, range, modes[i], error, why, where);
 	check_unchanged(&before);
 }
 
+static void refuse_in_each_mode(const void *addr, size_t len, int error,
+				uint32_t why, const void *where)
+{
+	refuse_range((uintptr_t)addr, len, error, why, (uintptr_t)where);
+}
+
 /* The middle one of three good ranges is bad: its index is told. */
-static void refuse_second_range(const void *addr, size_t len, int error,
+static void refuse_second_range(const void *addr, uint64_t len, int error,
 				uint32_t why, const void *where)
 {
 	char *good = mm_map_touched(2 * PAGE);
 	struct pinmem_ioc_range ranges[] = {
 		ioc_range(good, PAGE),
-		ioc_range(addr, len),
+		{ .addr = (uintptr_t)addr, .len = len },
 		ioc_range(good + PAGE, PAGE),
 	};
 	struct pinmem_ioc_pin pin = ioc_pin_arg(ranges, 3, LONGTERM);
@@ -110,45 +117,34 @@ TEST(a_length_of_zero_is_a_bad_range)
 TEST(a_range_that_wraps_is_a_bad_range)
 {
 	char *memory = mm_map_touched(PAGE);
+	uint64_t start = (uintptr_t)memory;
 
-	refuse_in_each_mode(memory, SIZE_MAX, EINVAL, PINMEM_WHY_BAD_RANGE,
-			    NULL);
-	refuse_in_each_mode(memory, SIZE_MAX - (uintptr_t)memory + 1, EINVAL,
-			    PINMEM_WHY_BAD_RANGE, NULL);
-	refuse_in_each_mode((void *)(UINTPTR_MAX - 4095), 8192, EINVAL,
-			    PINMEM_WHY_BAD_RANGE, NULL);
+	refuse_range(start, UINT64_MAX, EINVAL, PINMEM_WHY_BAD_RANGE, 0);
+	refuse_range(start, UINT64_MAX - start + 1, EINVAL,
+		     PINMEM_WHY_BAD_RANGE, 0);
+	refuse_range(UINT64_MAX - 4095, 8192, EINVAL, PINMEM_WHY_BAD_RANGE, 0);
 	/* Not the range wraps, but the end of its last page. */
-	refuse_in_each_mode((void *)(UINTPTR_MAX - 4095), 1, EINVAL,
-			    PINMEM_WHY_BAD_RANGE, NULL);
-	refuse_second_range(memory, SIZE_MAX, EINVAL, PINMEM_WHY_BAD_RANGE,
+	refuse_range(UINT64_MAX - 4095, 1, EINVAL, PINMEM_WHY_BAD_RANGE, 0);
+	refuse_second_range(memory, UINT64_MAX, EINVAL, PINMEM_WHY_BAD_RANGE,
 			    memory);
 }
 
 TEST(kernel_addresses_are_unmapped)
 {
-	static const uintptr_t addresses[] = {
-		0xffff888000000000, 0xffffffff81000000, 0x800000000000,
-		0x8000000000000000, 0xffffffffffffe000,
+	const uint64_t addresses[] = {
+		MM_KERNEL, 0xffffffff81000000, 0x800000000000,
+		0x8000000000000000, 0xffffffffffffe000, MM_END,
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
-		refuse_in_each_mode((void *)addresses[i], 1, EFAULT,
-				    PINMEM_WHY_UNMAPPED, (void *)addresses[i]);
+		refuse_range(addresses[i], 1, EFAULT, PINMEM_WHY_UNMAPPED,
+			     addresses[i]);
 }
 
 TEST(a_range_into_kernel_addresses_is_refused)
 {
-	struct before before = remember();
-	struct pinmem_ioc_pin pin;
-	size_t i;
-
-	for (i = 0; i < MODES; i++) {
-		CHECK_ERRNO(ioc_pin_range(before.dev, (void *)PAGE,
-					  1UL << 62, modes[i], &pin), EFAULT);
-		CHECK_EQ(pin.out_why, PINMEM_WHY_UNMAPPED);
-	}
-	check_unchanged(&before);
+	refuse_range(PAGE, 1ULL << 62, EFAULT, PINMEM_WHY_UNMAPPED, 0);
 }
 
 TEST(nothing_mapped_is_unmapped)
@@ -357,7 +353,7 @@ TEST(the_largest_number_of_ranges_is_pinned)
 
 TEST(an_array_that_cannot_be_read_is_a_fault_of_the_call)
 {
-	uintptr_t bad[] = { 0, 8, 0xffff888000000000, UINTPTR_MAX - 7 };
+	uint64_t bad[] = { 0, 8, MM_KERNEL, UINT64_MAX - 7 };
 	struct before before = remember();
 	char *memory = mm_map_touched(2 * PAGE);
 	struct pinmem_ioc_range *cut;
@@ -365,7 +361,8 @@ TEST(an_array_that_cannot_be_read_is_a_fault_of_the_call)
 	size_t i;
 
 	for (i = 0; i < 4; i++) {
-		pin = ioc_pin_arg((void *)bad[i], 1, 0);
+		pin = ioc_pin_arg(NULL, 1, 0);
+		pin.ranges = bad[i];
 		pin.out_why = 99;
 		CHECK_ERRNO(ioc_pin(before.dev, &pin), EFAULT);
 		CHECK_EQ(pin.out_why, PINMEM_WHY_NONE);
@@ -398,20 +395,25 @@ TEST(a_pin_that_nobody_owns_has_to_be_longterm_or_to_end_by_time)
 TEST(a_pin_of_more_than_there_is_memory_is_refused)
 {
 	struct before before = remember();
-	size_t len = 1UL << 44;
-	struct pinmem_ioc_pin pin;
+	size_t len = MM_MUCH;
+	uint32_t nr = (uint32_t)(16 * TIB / len), i;
+	struct pinmem_ioc_range *ranges = calloc(nr, sizeof(*ranges));
+	struct pinmem_ioc_pin pin = ioc_pin_arg(ranges, nr, LONGTERM);
 	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (memory == MAP_FAILED)
-		SKIP("no 16 TiB of addresses");
+		SKIP("no %zu bytes of addresses", len);
+	CHECK(ranges);
+	for (i = 0; i < nr; i++)
+		ranges[i] = ioc_range(memory, len);
 	proc_drop_capability(CAP_IPC_LOCK);
-	CHECK_LT(ioc_pin_range(before.dev, memory, len, LONGTERM, &pin), 0);
+	CHECK_LT(ioc_pin(before.dev, &pin), 0);
 	if (pin.out_why == PINMEM_WHY_MEMLOCK)
 		CHECK_EQ(errno, ENOMEM);
 	else
 		CHECK_EQ(errno, EDQUOT);
-	CHECK_EQ(pin.out_need, len);
+	CHECK_EQ(pin.out_need, 16 * TIB);
 	CHECK_GT(pin.out_need, pin.out_limit);
 	CHECK(!mm_present(memory));
 	check_unchanged(&before);

@@ -210,7 +210,7 @@ static void have_memory(int sock, void *arg)
 TEST(another_process_s_memory_is_held)
 {
 	struct peer peer = peer_start(have_memory, NULL);
-	void *memory = (void *)peer_hear(peer.sock);
+	void *memory = peer_hear_pointer(peer.sock);
 	int dev = ioc_device(), mem = proc_open(peer.pid, "mem", O_RDONLY);
 	long long before = acquired();
 	uint64_t handle = PIN_REMOTE(dev, mem, memory, 16 * PAGE, GET);

@@ -446,7 +446,7 @@ static void have_memory(int sock, void *arg)
 TEST(what_ended_before_its_time_has_none_left)
 {
 	struct peer peer = peer_start(have_memory, NULL);
-	void *memory = (void *)peer_hear(peer.sock);
+	void *memory = peer_hear_pointer(peer.sock);
 	int dev = ioc_device(), mem = proc_open(peer.pid, "mem", O_RDWR);
 	struct pinmem_ioc_range range = ioc_range(memory, PAGE);
 	struct pinmem_ioc_pin pin = ioc_pin_arg(&range, 1, LONGTERM);

@@ -83,7 +83,7 @@ static struct target target_start(void)
 {
 	struct target target = { .peer = peer_start(run_target, NULL) };
 
-	target.memory = (void *)peer_hear(target.peer.sock);
+	target.memory = peer_hear_pointer(target.peer.sock);
 	return target;
 }
 
@@ -394,7 +394,7 @@ TEST(a_pin_lives_on_when_the_first_thread_of_its_target_ends)
 	int dev = ioc_device();
 	uint64_t handle;
 
-	target.memory = (void *)peer_hear(target.peer.sock);
+	target.memory = peer_hear_pointer(target.peer.sock);
 	handle = pin_target(dev, &target, LONGTERM);
 	peer_say(target.peer.sock, 0);
 	peer_hear(target.peer.sock);
@@ -806,7 +806,7 @@ static void have_much(int sock, void *arg)
 static uint64_t start_ending_much(int dev)
 {
 	struct peer target = peer_start(have_much, NULL);
-	void *memory = (void *)peer_hear(target.sock);
+	void *memory = peer_hear_pointer(target.sock);
 	int mem = proc_open(target.pid, "mem", O_RDWR);
 	long long before = mm_pins();
 	uint64_t handle;

@@ -90,7 +90,7 @@ static const struct nlattr *find_attr(const struct nlmsghdr *nl, uint16_t type)
 	for (; at + NLA_HDRLEN <= end; at += NLA_ALIGN(attr->nla_len)) {
 		attr = (const void *)at;
 		CHECK_GE(attr->nla_len, NLA_HDRLEN);
-		CHECK_LE(at + attr->nla_len, end);
+		CHECK_LE(attr->nla_len, end - at);
 		if ((attr->nla_type & NLA_TYPE_MASK) == type)
 			return attr;
 	}

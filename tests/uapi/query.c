@@ -31,7 +31,6 @@
 #define MAYBE		PINMEM_PAGE_MAYBE
 #define PINNED		PINMEM_PAGE_PINNED
 
-#define TIB		(1UL << 40)
 #define STORM_MS	2000
 #define MAX_RUNS	4096
 
@@ -652,7 +651,7 @@ TEST(handles_of_other_users_are_not_counted)
 {
 	int dev = ioc_device(), mem;
 	struct peer peer = peer_start(ask_as_user, NULL);
-	char *memory = (char *)peer_hear(peer.sock);
+	char *memory = peer_hear_pointer(peer.sock);
 
 	peer_send_fd(peer.sock, dev);
 	mem = proc_open(peer.pid, "mem", O_RDONLY);
@@ -765,9 +764,10 @@ TEST(a_query_ends_where_the_address_space_ends)
 {
 	int dev = ioc_device();
 	struct pinmem_ioc_run run = { 0 };
-	struct pinmem_ioc_query query = ioc_query_arg(NULL, SIZE_MAX, &run, 1);
+	struct pinmem_ioc_query query = ioc_query_arg(NULL, 0, &run, 1);
 	uint64_t at = 0;
 
+	query.len = UINT64_MAX;
 	for (;;) {
 		CHECK_OK(ioc_query(dev, &query));
 		CHECK_LE(query.out_nr_runs, 1);
@@ -780,7 +780,7 @@ TEST(a_query_ends_where_the_address_space_ends)
 	}
 	CHECK_EQ(query.out_next, at);
 	CHECK_EQ(run.state, UNMAPPED);
-	CHECK_GE(at, (1UL << 47) - PAGE);
+	CHECK_GE(at, MM_END);
 	CHECK_EQ((int64_t)at < 0, 0);
 }
 
@@ -895,7 +895,7 @@ static void be_asked_about(int sock, void *arg)
 TEST(another_process_is_asked_about_by_its_mem_file)
 {
 	struct peer peer = peer_start(be_asked_about, NULL);
-	char *memory = (char *)peer_hear(peer.sock);
+	char *memory = peer_hear_pointer(peer.sock);
 	int dev = ioc_device(), mem = proc_open(peer.pid, "mem", O_RDONLY);
 	struct pinmem_ioc_query query;
 	struct pinmem_ioc_run run;
@@ -957,7 +957,7 @@ TEST(what_is_no_mem_file_tells_nothing)
 TEST(of_a_target_that_died_nothing_is_told)
 {
 	struct peer peer = peer_start(be_asked_about, NULL);
-	char *memory = (char *)peer_hear(peer.sock);
+	char *memory = peer_hear_pointer(peer.sock);
 	int dev = ioc_device(), mem = proc_open(peer.pid, "mem", O_RDONLY);
 	struct pinmem_ioc_query query;
 	struct pinmem_ioc_run run;
@@ -1077,37 +1077,40 @@ static char *map_sparse(size_t len, int prot, int flags)
 TEST(terabytes_of_nothing_are_answered_at_once)
 {
 	int dev = ioc_device();
-	char *memory = map_sparse(16 * TIB, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	size_t part = MM_MUCH / 16;
+	char *memory = map_sparse(MM_MUCH, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	unsigned long start = test_now_ms();
 
-	EXPECT(dev, memory, { 16 * TIB, UNTOUCHED });
+	EXPECT(dev, memory, { 16 * part, UNTOUCHED });
 	CHECK_TOOK_MS(start, 1000);
-	mm_no_huge(memory, 16 * TIB);
-	mm_touch(memory + 7 * TIB, PAGE);
+	mm_no_huge(memory, 16 * part);
+	mm_touch(memory + 7 * part, PAGE);
 	start = test_now_ms();
-	EXPECT(dev, memory, { 7 * TIB, UNTOUCHED }, { PAGE, NOT_PINNED },
-	       { 9 * TIB - PAGE, UNTOUCHED });
+	EXPECT(dev, memory, { 7 * part, UNTOUCHED }, { PAGE, NOT_PINNED },
+	       { 9 * part - PAGE, UNTOUCHED });
 	CHECK_TOOK_MS(start, 1000);
-	CHECK_OK(mprotect(memory, 8 * TIB, PROT_NONE));
-	EXPECT(dev, memory, { 8 * TIB, INACCESSIBLE }, { 8 * TIB, UNTOUCHED });
+	CHECK_OK(mprotect(memory, 8 * part, PROT_NONE));
+	EXPECT(dev, memory, { 8 * part, INACCESSIBLE }, { 8 * part, UNTOUCHED });
 }
 
-TEST(a_page_in_every_4_gib_is_found)
+/* 4 GiB where there are as many addresses. */
+TEST(a_page_in_every_thousandth_of_much_is_found)
 {
 	struct answer *answer = malloc(sizeof(*answer));
 	int dev = ioc_device();
-	char *memory = map_sparse(4 * TIB, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	size_t len = MM_MUCH / 4;
+	char *memory = map_sparse(len, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	unsigned long start;
 	size_t i;
 
 	CHECK(answer);
-	mm_no_huge(memory, 4 * TIB);
+	mm_no_huge(memory, len);
 	for (i = 0; i < 1024; i++)
-		mm_touch(memory + i * 4 * GIB, PAGE);
+		mm_touch(memory + i * (len / 1024), PAGE);
 	start = test_now_ms();
-	ask(dev, ioc_query_arg(memory, 4 * TIB, NULL, 0), 100, answer);
+	ask(dev, ioc_query_arg(memory, len, NULL, 0), 100, answer);
 	CHECK_TOOK_MS(start, 5000);
-	check_gapless(answer, memory, 4 * TIB);
+	check_gapless(answer, memory, len);
 	CHECK_EQ(answer->nr, 2048);
 	for (i = 0; i < 2048; i++)
 		CHECK_EQ(answer->runs[i].state, i % 2 ? UNTOUCHED : NOT_PINNED);
@@ -1346,7 +1349,7 @@ TEST(a_query_of_a_process_that_changes_all_the_time_is_answered)
 {
 	struct answer *answer = malloc(sizeof(*answer));
 	struct peer peer = peer_start(be_a_storm, NULL);
-	char *memory = (char *)peer_hear(peer.sock);
+	char *memory = peer_hear_pointer(peer.sock);
 	int dev = ioc_device(), mem = proc_open(peer.pid, "mem", O_RDONLY);
 	struct pinmem_ioc_query query = ioc_query_arg(memory, STORM_LEN, NULL,
 						      0);

@@ -346,7 +346,7 @@ TEST(a_gigantic_page_can_be_pinned_a_thousand_times)
 		ranges[i] = ioc_range(memory, GIB);
 	pin = ioc_pin_arg(ranges, 1000, LONGTERM);
 	CHECK_OK(ioc_pin(dev, &pin));
-	CHECK_EQ(pin.out_bytes, 1000 * GIB);
+	CHECK_EQ(pin.out_bytes, 1000ULL * GIB);
 	CHECK_EQ(mm_pins() - before, 1000);
 	CHECK_EQ(QUERY(dev, memory + 17 * PAGE).count, 1000);
 	UNPIN(dev, pin.out_handle);

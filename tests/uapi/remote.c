@@ -100,7 +100,7 @@ static struct target target_of_kind(void *(*map)(size_t len), size_t len,
 	struct target target = { .map = map, .len = len, .uid = uid };
 
 	target.peer = peer_start(run_target, &target);
-	target.memory = (char *)peer_hear(target.peer.sock);
+	target.memory = peer_hear_pointer(target.peer.sock);
 	target.tid = (pid_t)peer_hear(target.peer.sock);
 	return target;
 }
@@ -538,7 +538,7 @@ static void hand_over(int sock, void *arg)
 TEST(a_mem_file_that_was_handed_over_is_accepted)
 {
 	struct peer giver = peer_start(hand_over, NULL);
-	void *memory = (void *)peer_hear(giver.sock);
+	void *memory = peer_hear_pointer(giver.sock);
 	int mem = peer_recv_fd(giver.sock), dev;
 
 	proc_become(USER_B);
@@ -746,4 +746,47 @@ TEST(a_thread_pins_through_its_process_file)
 
 	CHECK_EQ(pthread_create(&thread, NULL, pin_in_thread, &dev), 0);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* The last page of the stack, whose address may be larger than our pointers. */
+static uint64_t last_of_stack(pid_t pid)
+{
+	unsigned long long start, end = 0;
+	char path[64], line[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	file = fopen(path, "re");
+	CHECK(file);
+	while (fgets(line, sizeof(line), file) && !strstr(line, "[stack]"))
+		;
+	fclose(file);
+	CHECK_EQ(sscanf(line, "%llx-%llx", &start, &end), 2);
+	return end - PAGE;
+}
+
+/* Of a 64-bit process, by a test that may be a 32-bit one. */
+TEST(memory_at_any_address_is_pinned_and_asked_about)
+{
+	int dev = ioc_device(), mem = proc_open(1, "mem", O_RDONLY);
+	struct pinmem_ioc_range range = {
+		.addr = last_of_stack(1),
+		.len = PAGE,
+	};
+	struct pinmem_ioc_run run = { 0 };
+	struct pinmem_ioc_pin pin = ioc_pin_arg(&range, 1, LONGTERM |
+						PINMEM_PIN_REMOTE);
+	struct pinmem_ioc_query query = ioc_query_arg(NULL, PAGE, &run, 1);
+
+	CHECK_OK(mem);
+	CHECK_GT(range.addr, UINT32_MAX);
+	pin.mem_fd = mem;
+	CHECK_OK(ioc_pin(dev, &pin));
+	query.flags = PINMEM_QUERY_REMOTE;
+	query.mem_fd = mem;
+	query.start = range.addr;
+	CHECK_OK(ioc_query(dev, &query));
+	CHECK_EQ(run.addr, range.addr);
+	CHECK_EQ(run.own, 1);
+	UNPIN(dev, pin.out_handle);
 }

@@ -228,7 +228,7 @@ TEST(a_pin_of_another_process_memory_that_never_comes_can_be_killed)
 
 	for (i = 0; i < MODES; i++) {
 		remote.target = peer_start(own_unanswered_memory, NULL);
-		remote.memory = (void *)peer_hear(remote.target.sock);
+		remote.memory = peer_hear_pointer(remote.target.sock);
 		check_killable(pin_remote_unanswered_memory, modes[i], 0);
 		peer_kill(&remote.target);
 	}
@@ -244,7 +244,7 @@ TEST(a_process_whose_memory_somebody_waits_for_goes_on)
 
 	for (i = 0; i < MODES; i++) {
 		remote.target = peer_start(own_unanswered_memory, NULL);
-		remote.memory = (void *)peer_hear(remote.target.sock);
+		remote.memory = peer_hear_pointer(remote.target.sock);
 		waiting.flags = modes[i];
 		waiter = peer_start(call_and_wait, &waiting);
 		proc_wait_blocked(waiter.pid);
@@ -277,7 +277,7 @@ TEST(a_process_whose_memory_somebody_waits_for_can_be_killed)
 
 	for (i = 0; i < MODES; i++) {
 		remote.target = peer_start(own_unanswered_memory, NULL);
-		remote.memory = (void *)peer_hear(remote.target.sock);
+		remote.memory = peer_hear_pointer(remote.target.sock);
 		flags = modes[i];
 		waiter = peer_start(pin_remote_until_its_end, &flags);
 		proc_wait_blocked(waiter.pid);

@@ -305,7 +305,7 @@ static void pin_until_target_ends(uint32_t flags)
 {
 	struct peer target = peer_start(be_target, NULL);
 	int dev = ioc_device(), mem = proc_open(target.pid, "mem", O_RDWR);
-	void *memory = (void *)peer_hear(target.sock);
+	void *memory = peer_hear_pointer(target.sock);
 	uint64_t handle;
 
 	CHECK_OK(mem);
