@@ -160,21 +160,37 @@ static bool split_record(char *record, unsigned int *facility,
 	return true;
 }
 
+/* The log, read up to the record of this number: to read it all takes long. */
+static int kmsg_fd = -1;
+static unsigned long long kmsg_next;
+
 static unsigned long long kmsg_end(void)
 {
-	unsigned long long number, end = 0;
+	unsigned long long number;
 	unsigned int facility;
 	char record[8192], *message;
-	int fd = open_kmsg();
 
-	if (fd < 0)
+	if (kmsg_fd < 0)
+		kmsg_fd = open_kmsg();
+	if (kmsg_fd < 0)
 		return 0;
-	while (read_record(fd, record, sizeof(record)) > 0) {
+	while (read_record(kmsg_fd, record, sizeof(record)) > 0) {
 		if (split_record(record, &facility, &number, &message))
-			end = number + 1;
+			kmsg_next = number + 1;
 	}
-	close(fd);
-	return end;
+	return kmsg_next;
+}
+
+/* To read on from this record, or from one before. */
+static int kmsg_from(unsigned long long number)
+{
+	if (kmsg_fd >= 0 && number < kmsg_next) {
+		close(kmsg_fd);
+		kmsg_fd = -1;
+	}
+	if (kmsg_fd < 0)
+		kmsg_fd = open_kmsg();
+	return kmsg_fd;
 }
 
 void level_take(struct level *level)
@@ -245,20 +261,21 @@ static bool check_kmsg(const struct level *level, struct text *text)
 	struct reports reports = { 0 };
 	unsigned int facility;
 	bool good = true;
-	int fd = open_kmsg();
+	int fd = kmsg_from(level->kmsg);
 
 	if (fd < 0)
 		return true;
 	while (read_record(fd, record, sizeof(record)) > 0) {
-		if (!split_record(record, &facility, &number, &message) ||
-		    number < level->kmsg || facility != 0)
+		if (!split_record(record, &facility, &number, &message))
+			continue;
+		kmsg_next = number + 1;
+		if (number < level->kmsg || facility != 0)
 			continue;
 		if (is_bad(message, &reports)) {
 			say(text, "kernel log: %s\n", message);
 			good = false;
 		}
 	}
-	close(fd);
 	return good;
 }
 

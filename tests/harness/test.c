@@ -25,6 +25,7 @@
 #define EXIT_USAGE	2
 #define EXIT_SKIPPED	77
 #define END_MS		10000
+#define WORTH_TELLING_MS	5000
 
 /* What every process of a test can write to and the harness reads. */
 struct shared {
@@ -263,10 +264,14 @@ static bool run_levelled(const struct test *test)
 
 static bool run_test(const struct test *test, int number)
 {
+	unsigned long start = test_now_ms(), took;
 	bool good;
 
 	memset(shared, 0, sizeof(*shared));
 	good = run_levelled(test);
+	took = test_now_ms() - start;
+	if (took >= WORTH_TELLING_MS)
+		test_note("%lu ms", took);
 	printf("%s %d - %s", good ? "ok" : "not ok", number, test->name);
 	if (good && atomic_load(&shared->skipped))
 		printf(" # SKIP %s", shared->why);

@@ -307,6 +307,7 @@ TEST_TIMEOUT(a_page_is_not_pinned_until_its_count_overflows, 240)
 	int dev = ioc_device(), i;
 	unsigned long start = test_now_ms();
 
+	NEEDS_FAST_KERNEL();
 	pin.flags = 0;
 	pin.ttl_ns = PINMEM_TTL_NONE;
 	for (i = 0; i < CALLS - 1; i++) {

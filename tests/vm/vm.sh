@@ -15,20 +15,26 @@ systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 # The layouts of memory: "vm" is the VM of nearly all tests, "zones" has little
 # memory and a module of it that is plugged in and makes ZONE_MOVABLE (movablecore=
 # leaves what the kernel took at boot there, which never goes offline). Both have
-# some as a pmem device.
+# some as a pmem device. "leaks" has as little as will do, since kmemleak looks at
+# all of it; the others go without kmemleak.
 
 # use_layout LAYOUT KERNEL: its memory, and their suite, from here on
 # shellcheck disable=SC2034  # run_qemu and make_image use them
 use_layout() {
+	VM_PLUGGED_MEMORY=''
 	case $1 in
 	vm)
-		VM_SUITE=suite VM_NODE_MEMORY=3G VM_PLUGGED_MEMORY=''
+		VM_SUITE=suite VM_NODE_MEMORY=3G
 		# Where the kernel lies at random there may be no room for a page of 1 GiB.
-		LAYOUT_CMDLINE="nokaslr hugepagesz=1G hugepages=1 memmap=128M!256M"
+		LAYOUT_CMDLINE="nokaslr hugepagesz=1G hugepages=1 memmap=128M!256M kmemleak=off"
 		;;
 	zones)
 		VM_SUITE=suite-zones VM_NODE_MEMORY=1G VM_PLUGGED_MEMORY=512M
-		LAYOUT_CMDLINE="memhp_default_state=online_movable memmap=128M!256M"
+		LAYOUT_CMDLINE="memhp_default_state=online_movable memmap=128M!256M kmemleak=off"
+		;;
+	leaks)
+		VM_SUITE=suite-leaks VM_NODE_MEMORY=1G
+		LAYOUT_CMDLINE=''
 		;;
 	esac
 	[ "$2" != kcsan ] || VM_SUITE=suite-kcsan
