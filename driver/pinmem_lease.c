@@ -89,11 +89,14 @@ void pinmem_lease_set(struct pinmem_pin *pin, u64 ns)
 	x->node.expires = from_now(ns);
 }
 
-/* The time runs, once it is published. */
+/* The time runs, once it is published; a renewal may have come before. */
 void pinmem_lease_start(struct pinmem_pin *pin)
 {
+	struct pinmem_extended *x = pinmem_extended(pin);
+
 	spin_lock_bh(&lease_lock);
-	lease_put_in(pinmem_extended(pin));
+	if (!timerqueue_node_queued(&x->node))
+		lease_put_in(x);
 	spin_unlock_bh(&lease_lock);
 }
 
