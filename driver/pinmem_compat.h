@@ -80,6 +80,15 @@ static inline unsigned int pinmem_folio_pincount(struct folio *folio)
 }
 
 /*
+ * Whether a page is anonymous, which it stays as long as somebody holds it.  The
+ * kernel asks for it by a plain look at the mapping, which truncation clears.
+ */
+static inline bool pinmem_folio_is_anon(struct folio *folio)
+{
+	return data_race(folio_test_anon(folio));
+}
+
+/*
  * Where in its file a page of the page cache is, in base pages.  a08c7193e4f1
  * (6.7) made the index of hugetlb pages count base pages, too.
  */

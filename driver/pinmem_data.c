@@ -34,11 +34,13 @@ static bool place_find(struct place *p, const struct pinmem_pin *pin, u64 offset
 	memset(p, 0, sizeof(*p));
 	p->pin = pin;
 	for (; p->range < nr; p->range++) {
-		if (offset < range[p->range].len) {
+		u64 len = pinmem_range_len(&range[p->range]);
+
+		if (offset < len) {
 			p->offset = offset;
 			return true;
 		}
-		offset -= range[p->range].len;
+		offset -= len;
 		p->first += pinmem_range_pages(&range[p->range]);
 	}
 	return false;
@@ -52,7 +54,7 @@ static bool place_advance(struct place *p, u64 len)
 
 	range += p->range;
 	p->offset += len;
-	if (p->offset < range->len)
+	if (p->offset < pinmem_range_len(range))
 		return true;
 	p->first += pinmem_range_pages(range);
 	p->offset = 0;
@@ -87,7 +89,7 @@ static int place_phys(struct place *p, u64 *phys, u64 *len)
 		return -EAGAIN;
 	in_run = page - p->it.first;
 	*phys = PFN_PHYS(p->it.run.pfn + in_run) + offset_in_page(addr);
-	*len = min_t(u64, range->len - p->offset,
+	*len = min_t(u64, pinmem_range_len(range) - p->offset,
 		     ((u64)(p->it.run.pages - in_run) << PAGE_SHIFT) -
 		     offset_in_page(addr));
 	return 0;
@@ -99,7 +101,7 @@ static bool may_write(struct folio *folio)
 	struct address_space *mapping;
 	bool shmem;
 
-	if (folio_test_anon(folio) || folio_test_hugetlb(folio))
+	if (pinmem_folio_is_anon(folio) || folio_test_hugetlb(folio))
 		return true;
 	rcu_read_lock();
 	mapping = READ_ONCE(folio->mapping);
@@ -161,18 +163,20 @@ static u64 piece(const struct place *p, u64 left)
 {
 	const struct pinmem_ioc_range *range = place_range(p);
 
-	return min3(left, range->len - p->offset,
+	return min3(left, pinmem_range_len(range) - p->offset,
 		    (u64)PAGE_SIZE - offset_in_page(range->addr + p->offset));
 }
 
 static int check_data(const struct pinmem_pin *pin,
 		      const struct pinmem_ioc_data *arg, bool write)
 {
+	u32 flags = pinmem_pin_flags(pin);
+
 	if (arg->flags)
 		return -EOPNOTSUPP;
-	if (pin->flags & PINMEM_PIN_GET)
+	if (flags & PINMEM_PIN_GET)
 		return -EOPNOTSUPP;
-	return write && !(pin->flags & PINMEM_PIN_WRITE) ? -EACCES : 0;
+	return write && !(flags & PINMEM_PIN_WRITE) ? -EACCES : 0;
 }
 
 /* READ and WRITE. */
@@ -224,6 +228,8 @@ int pinmem_data(const struct pinmem_pin *pin, struct pinmem_ioc_data *arg,
 static int check_extents(const struct pinmem_pin *pin,
 			 const struct pinmem_ioc_extents *arg)
 {
+	u32 flags = pinmem_pin_flags(pin);
+
 	if (arg->flags)
 		return -EOPNOTSUPP;
 	if (!arg->nr_extents ||
@@ -231,8 +237,8 @@ static int check_extents(const struct pinmem_pin *pin,
 		return -EINVAL;
 	if (arg->extent_size > PAGE_SIZE)
 		return -E2BIG;
-	if (!(pin->flags & PINMEM_PIN_LONGTERM) ||
-	    pin->flags & (PINMEM_PIN_LEASED | PINMEM_PIN_REVOCABLE))
+	if (!(flags & PINMEM_PIN_LONGTERM) ||
+	    flags & (PINMEM_PIN_LEASED | PINMEM_PIN_REVOCABLE))
 		return -EPERM;
 	return 0;
 }

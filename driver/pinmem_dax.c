@@ -83,7 +83,7 @@ void pinmem_dax_move(struct pinmem_pin *pin, struct pinmem_pin *to)
 	}
 	spin_unlock(&holds_lock);
 	pin->flags &= ~PINMEM_PIN_DAX;
-	to->flags |= PINMEM_PIN_DAX;
+	pinmem_pin_set_flags(to, to->flags | PINMEM_PIN_DAX);
 }
 
 /* After the pages are back.  Not under a lock of the driver. */

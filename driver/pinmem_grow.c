@@ -71,7 +71,7 @@ int pinmem_grow_begin(struct pinmem_pin *pin, struct pinmem_file *file,
 
 	if (IS_ERR(base))
 		return PTR_ERR(base);
-	err = base->flags & PINMEM_PIN_EXTENDED ? 0 : -EINVAL;
+	err = pinmem_pin_flags(base) & PINMEM_PIN_EXTENDED ? 0 : -EINVAL;
 	if (!err && test_and_set_bit_lock(0, &pinmem_extended(base)->busy))
 		err = fail(f, PINMEM_WHY_GROWING, -EBUSY);
 	if (err) {
@@ -163,7 +163,7 @@ static void take_ranges(struct pinmem_pin *base, struct pinmem_pin *pin)
 
 	if (pin->ranges[0].addr < pinmem_range_end(&range[at - 1]) ||
 	    !(pin->flags & PINMEM_PIN_ORDERED))
-		base->flags &= ~PINMEM_PIN_ORDERED;
+		pinmem_pin_set_flags(base, base->flags & ~PINMEM_PIN_ORDERED);
 	if (more < pin->nr_ranges)
 		WRITE_ONCE(range[at - 1].len,
 			   range[at - 1].len + pin->ranges[0].len);
@@ -184,9 +184,10 @@ static void take_over(struct pinmem_pin *base, struct pinmem_pin *pin)
 			   &pin->runs, pinmem_extended(pin)->tail);
 	take_ranges(base, pin);
 	pinmem_dax_move(pin, base);
-	base->flags |= pin->flags & PINMEM_PIN_AS_MAPPED;
+	pinmem_pin_set_flags(base,
+			     base->flags | (pin->flags & PINMEM_PIN_AS_MAPPED));
 	if (!(pin->flags & PINMEM_PIN_GROW))
-		base->flags &= ~PINMEM_PIN_GROW;
+		pinmem_pin_set_flags(base, base->flags & ~PINMEM_PIN_GROW);
 	WRITE_ONCE(base->pages, base->pages + pin->pages);
 	pin->pages = 0;
 	pinmem_mm_stretch(base->pm, base, pin);

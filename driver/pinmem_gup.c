@@ -182,18 +182,17 @@ static void rules_of(struct pinmem_gup *g, struct vm_area_struct *vma,
 static int check_page(struct pinmem_gup *g, struct page *page,
 		      const struct rules *rules)
 {
-	struct folio *folio;
+	struct folio *folio = page_folio(page);
 
-	if (rules->cow && !PageAnon(page)) {
+	if (rules->cow && !pinmem_folio_is_anon(folio)) {
 		if (rules->own_page)
 			return PINMEM_WHY_COW_PENDING;
 		g->as_mapped = true;
 	}
-	folio = page_folio(page);
 	if (g->many && folio_ref_count(folio) > REFS_MAX)
 		return PINMEM_WHY_REFCOUNT;
 	if (!pinmem_gup_tracks_dirty() && longterm(g) && writes(g) &&
-	    !folio_test_anon(folio) && !folio_test_hugetlb(folio)) {
+	    !pinmem_folio_is_anon(folio) && !folio_test_hugetlb(folio)) {
 		bool tracked;
 
 		rcu_read_lock();
@@ -592,7 +591,7 @@ static int start_runs(struct pinmem_gup *g, struct pinmem_pin *pin)
 		return 0;
 	}
 	if (base)
-		fill = base->runs.nr % PINMEM_RUNS_CHUNK;
+		fill = READ_ONCE(base->runs.nr) % PINMEM_RUNS_CHUNK;
 	err = pinmem_runs_start_open(&g->builder, &pin->runs, fill);
 	return err ? fail_at(g, 0, PINMEM_WHY_NO_MEMORY, err) : 0;
 }

@@ -195,7 +195,10 @@ static int info_ranges(const struct pinmem_pin *pin, struct pinmem_ioc_info *arg
 	int err;
 
 	while (i < nr && arg->out_nr_ranges < arg->nr_ranges) {
-		struct pinmem_ioc_range copy = range[i];
+		struct pinmem_ioc_range copy = {
+			.addr = range[i].addr,
+			.len = pinmem_range_len(&range[i]),
+		};
 
 		err = pinmem_put_element(arg->ranges, arg->out_nr_ranges,
 					 arg->range_size, &copy, sizeof(copy));

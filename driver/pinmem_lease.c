@@ -89,11 +89,14 @@ void pinmem_lease_set(struct pinmem_pin *pin, u64 ns)
 	x->node.expires = from_now(ns);
 }
 
-/* The time runs, once it is published. */
+/* The time runs, once it is published; a renewal may have come before. */
 void pinmem_lease_start(struct pinmem_pin *pin)
 {
+	struct pinmem_extended *x = pinmem_extended(pin);
+
 	spin_lock_bh(&lease_lock);
-	lease_put_in(pinmem_extended(pin));
+	if (!timerqueue_node_queued(&x->node))
+		lease_put_in(x);
 	spin_unlock_bh(&lease_lock);
 }
 
@@ -113,7 +116,8 @@ bool pinmem_lease_renew(struct pinmem_pin *pin, u64 ns)
 
 	spin_lock_bh(&lease_lock);
 	lease_take_out(x);
-	x->node.expires = ns == PINMEM_TTL_NONE ? KTIME_MAX : from_now(ns);
+	WRITE_ONCE(x->node.expires,
+		   ns == PINMEM_TTL_NONE ? KTIME_MAX : from_now(ns));
 	live = lease_put_in(x);
 	spin_unlock_bh(&lease_lock);
 	return live;
@@ -125,7 +129,7 @@ u64 pinmem_lease_left(const struct pinmem_pin *pin)
 
 	if (READ_ONCE(pin->end))
 		return 0;
-	if (!(pin->flags & PINMEM_PIN_LEASED))
+	if (!(pinmem_pin_flags(pin) & PINMEM_PIN_LEASED))
 		return PINMEM_TTL_NONE;
 	expires = READ_ONCE(pinmem_extended(pin)->node.expires);
 	if (expires == KTIME_MAX)

@@ -340,9 +340,9 @@ static void publish(struct pinmem_pin *pin, struct pinmem_file *file)
 		__module_get(THIS_MODULE);
 	pinmem_mm_add(pin->pm, pin);
 	pinmem_pin_publish(pin, file);
-	if (pin->flags & PINMEM_PIN_LEASED)
+	if (pinmem_pin_flags(pin) & PINMEM_PIN_LEASED)
 		pinmem_lease_start(pin);
-	if (pin->flags & PINMEM_PIN_REVOCABLE)
+	if (pinmem_pin_flags(pin) & PINMEM_PIN_REVOCABLE)
 		pinmem_revoke_arm(pin);
 }
 
@@ -409,10 +409,11 @@ int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
 static void give_back(struct pinmem_pin *pin)
 {
 	trace_pinmem_unpin(pin, pin->end);
-	if (pin->flags & PINMEM_PIN_LEASED)
+	if (pinmem_pin_flags(pin) & PINMEM_PIN_LEASED)
 		pinmem_lease_stop(pin);
-	if (pin->flags & PINMEM_PIN_REVOCABLE)
+	if (pinmem_pin_flags(pin) & PINMEM_PIN_REVOCABLE)
 		pinmem_revoke_end(pin);
+	/* From here on it does not grow. */
 	pinmem_mm_del(pin->pm, pin);
 	pinmem_gup_release(&pin->runs, pin->flags);
 	pinmem_dax_release(pin);
@@ -425,7 +426,7 @@ static void give_back(struct pinmem_pin *pin)
 /* The handle is taken away: the last of the pin.  Drops the index's reference. */
 static void forget(struct pinmem_pin *pin)
 {
-	bool keep = pin->flags & PINMEM_PIN_KEEP;
+	bool keep = pinmem_pin_flags(pin) & PINMEM_PIN_KEEP;
 
 	pinmem_account_forget(pin);
 	pinmem_pin_put(pin);
@@ -478,9 +479,11 @@ void pinmem_revoked(struct pinmem_pin *pin)
 /* RENEW. */
 int pinmem_renew(struct pinmem_pin *pin, u64 ttl_ns)
 {
-	if (!ttl_ns || !(pin->flags & PINMEM_PIN_LEASED))
+	u32 flags = pinmem_pin_flags(pin);
+
+	if (!ttl_ns || !(flags & PINMEM_PIN_LEASED))
 		return -EINVAL;
-	if (!(pin->flags & PINMEM_PIN_LONGTERM))
+	if (!(flags & PINMEM_PIN_LONGTERM))
 		return -EPERM;
 	return pinmem_lease_renew(pin, ttl_ns) ? 0 : -ENOENT;
 }

@@ -129,10 +129,10 @@ void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file)
 	}
 	/* Its barrier also publishes what the pin holds to lockless readers. */
 	write_seqcount_begin(&index_seq);
-	rb_link_node(&pin->node, parent, link);
+	rb_link_node_rcu(&pin->node, parent, link);
 	rb_insert_color(&pin->node, &index_root);
 	write_seqcount_end(&index_seq);
-	if (!(pin->flags & PINMEM_PIN_KEEP)) {
+	if (!(pinmem_pin_flags(pin) & PINMEM_PIN_KEEP)) {
 		list_add_tail(&pin->in_file, &file->pins);
 		pin->owners = 1;
 	}
@@ -223,7 +223,7 @@ bool pinmem_pin_own_less(struct pinmem_pin *pin)
 
 	spin_lock(&index_lock);
 	erased = !--pin->owners && !RB_EMPTY_NODE(&pin->node) &&
-		 !(pin->flags & PINMEM_PIN_KEEP);
+		 !(pinmem_pin_flags(pin) & PINMEM_PIN_KEEP);
 	if (erased)
 		index_erase(pin);
 	spin_unlock(&index_lock);
@@ -241,7 +241,7 @@ bool pinmem_pin_lives_on(struct pinmem_pin *pin, bool keep)
 	spin_lock(&index_lock);
 	lives = !RB_EMPTY_NODE(&pin->node) && !READ_ONCE(pin->end);
 	if (lives && keep) {
-		pin->flags |= PINMEM_PIN_KEEP;
+		pinmem_pin_set_flags(pin, pin->flags | PINMEM_PIN_KEEP);
 		list_del_init(&pin->in_file);
 		pin->owners--;
 	}
@@ -346,16 +346,17 @@ static pid_t pid_shown(struct pid *pid, struct pid_namespace *pids, bool *gone)
 void pinmem_pin_info(const struct pinmem_pin *pin, struct user_namespace *ns,
 		     struct pid_namespace *pids, struct pinmem_ioc_info *info)
 {
+	u32 flags = pinmem_pin_flags(pin);
 	bool live = !READ_ONCE(pin->end);
 	bool gone;
 
 	info->out_target_pid = pid_shown(pin->pm->target, pids, &gone);
 	info->out_owner_pid = pid_shown(pin->owner, pids, &gone);
 	info->out_info_flags = gone ? PINMEM_INFO_OWNER_GONE : 0;
-	if (pin->flags & PINMEM_PIN_AS_MAPPED)
+	if (flags & PINMEM_PIN_AS_MAPPED)
 		info->out_info_flags |= PINMEM_INFO_AS_MAPPED;
 	info->out_ranges = READ_ONCE(pin->nr_ranges);
-	info->out_flags = pin->flags & PINMEM_PIN_FLAGS;
+	info->out_flags = flags & PINMEM_PIN_FLAGS;
 	info->out_state = live ? PINMEM_STATE_LIVE : PINMEM_STATE_ENDED;
 	info->out_end = READ_ONCE(pin->end);
 	info->out_owner_uid = from_kuid_munged(ns, pin->cred->euid);

@@ -210,7 +210,7 @@ struct pinmem_pin {
 	refcount_t ref;
 	u32 nr_ranges;
 	u32 owners;				/* files; under the index lock */
-	u16 flags;				/* enum pinmem_pin_flags, ours */
+	u16 flags;				/* see pinmem_pin_flags() */
 	u8 end;					/* enum pinmem_end */
 	bool gone;				/* pages and charges are back */
 	char comm[PINMEM_COMM_LEN];
@@ -241,6 +241,22 @@ struct pinmem_extended {
 	struct delayed_work check;
 };
 
+/*
+ * Its enum pinmem_pin_flags, and ours.  They stand once it is published, but for
+ * what its growing changes: KEEP, GROW, DAX, AS_MAPPED and ORDERED, under the lock
+ * of its mm, by one call at a time.  Who asks for another needs no lock.
+ */
+static inline u32 pinmem_pin_flags(const struct pinmem_pin *pin)
+{
+	return READ_ONCE(pin->flags);
+}
+
+/* Of a pin that others may look at. */
+static inline void pinmem_pin_set_flags(struct pinmem_pin *pin, u32 flags)
+{
+	WRITE_ONCE(pin->flags, flags);
+}
+
 static inline struct pinmem_extended *
 pinmem_extended(const struct pinmem_pin *pin)
 {
@@ -250,8 +266,8 @@ pinmem_extended(const struct pinmem_pin *pin)
 /* The pin that grows by this one, or NULL. */
 static inline struct pinmem_pin *pinmem_pin_base(const struct pinmem_pin *pin)
 {
-	return pin->flags & PINMEM_PIN_EXTENDED ? pinmem_extended(pin)->base :
-						  NULL;
+	return pinmem_pin_flags(pin) & PINMEM_PIN_EXTENDED ?
+		pinmem_extended(pin)->base : NULL;
 }
 
 /*
@@ -264,9 +280,15 @@ static inline u32 pinmem_pin_ranges(const struct pinmem_pin *pin,
 	/* Who sees the number sees the array that has so many. */
 	u32 nr = smp_load_acquire(&pin->nr_ranges);
 
-	*ranges = nr == 1 && !(pin->flags & PINMEM_PIN_EXTENDED) ?
+	*ranges = nr == 1 && !(pinmem_pin_flags(pin) & PINMEM_PIN_EXTENDED) ?
 		&pin->range : READ_ONCE(pin->ranges);
 	return nr;
+}
+
+/* The last one gets longer as its pin grows; where it starts stands. */
+static inline u64 pinmem_range_len(const struct pinmem_ioc_range *range)
+{
+	return READ_ONCE(range->len);
 }
 
 static inline unsigned long
@@ -277,7 +299,7 @@ pinmem_range_start(const struct pinmem_ioc_range *range)
 
 static inline unsigned long pinmem_range_end(const struct pinmem_ioc_range *range)
 {
-	return PAGE_ALIGN(range->addr + range->len);
+	return PAGE_ALIGN(range->addr + pinmem_range_len(range));
 }
 
 static inline unsigned long

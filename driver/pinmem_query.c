@@ -250,8 +250,9 @@ static int ask_pin(struct asker *a, struct mm_struct *mm,
 		end = U64_MAX;
 	arg->out_next = arg->start;
 	for (i = 0; i < nr && at < end && !err; i++) {
+		u64 len = pinmem_range_len(&range[i]);
 		u64 from = max(arg->start, at) - at;
-		u64 to = min(end - at, range[i].len);
+		u64 to = min(end - at, len);
 
 		if (from < to) {
 			err = ask_range(a, mm, (range[i].addr + from) & PAGE_MASK,
@@ -260,7 +261,7 @@ static int ask_pin(struct asker *a, struct mm_struct *mm,
 				arg->out_next = at + min(a->told - range[i].addr,
 							 to);
 		}
-		at += range[i].len;
+		at += len;
 	}
 	return err;
 }

@@ -70,7 +70,7 @@ static void watch_mark(struct pinmem_watch *w, unsigned long from,
 	}
 	w->from = from;
 	w->to = to;
-	pinmem_extended(w->pin)->marked = true;
+	WRITE_ONCE(pinmem_extended(w->pin)->marked, true);
 }
 
 /* Under watch_lock.  A queued check has a reference to the pin. */
@@ -235,7 +235,7 @@ static enum shows check_all(struct pinmem_extended *x, struct mm_struct *mm,
 	if (!c.seen)
 		return SHOWS_MAYBE;
 	spin_lock(&x->watch_lock);
-	x->marked = false;
+	WRITE_ONCE(x->marked, false);
 	spin_unlock(&x->watch_lock);
 	for (i = 0; i < x->nr_watches && all != SHOWS_OTHER; i++) {
 		all = max(all, check_watch(&c, &x->watches[i]));

@@ -255,7 +255,10 @@ void pinmem_runs_free(struct pinmem_runs *runs)
 	chunks_free(runs->chunks);
 	if (runs->nr > 1)
 		kfree(runs->rest);
-	memset(runs, 0, sizeof(*runs));
+	runs->chunks = NULL;
+	runs->rest = NULL;
+	/* Who only asks how many there are keeps no lock. */
+	WRITE_ONCE(runs->nr, 0);
 }
 
 static void iter_load(struct pinmem_runs_iter *it)

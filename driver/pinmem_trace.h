@@ -25,10 +25,10 @@ DECLARE_EVENT_CLASS(pinmem_pin_class,
 	),
 	TP_fast_assign(
 		__entry->handle = pin->handle;
-		__entry->pages = pin->pages;
-		__entry->runs = pin->runs.nr;
-		__entry->ranges = pin->nr_ranges;
-		__entry->flags = pin->flags & PINMEM_PIN_FLAGS;
+		__entry->pages = READ_ONCE(pin->pages);
+		__entry->runs = READ_ONCE(pin->runs.nr);
+		__entry->ranges = READ_ONCE(pin->nr_ranges);
+		__entry->flags = pinmem_pin_flags(pin) & PINMEM_PIN_FLAGS;
 		__entry->target = pid_nr(pin->pm->target);
 		__entry->result = result;
 	),

@@ -297,14 +297,13 @@ static u32 small_pins(struct folio *folio)
 static bool see_page(struct query *q, unsigned long addr, unsigned long pages,
 		     struct page *page)
 {
+	struct folio *folio = page_folio(page);
 	u32 state = PINMEM_PAGE_NOT_PINNED;
-	struct folio *folio;
 	u32 count;
 
 	/* A zero page, large or small: there is none of its own yet. */
-	if (vma_is_anonymous(q->vma) && !PageAnon(page))
+	if (vma_is_anonymous(q->vma) && !pinmem_folio_is_anon(folio))
 		return see(q, addr, pages, 0, q->absent, 0);
-	folio = page_folio(page);
 	if (folio_test_large(folio)) {
 		count = pinmem_folio_pincount(folio);
 		if (count)

@@ -21,6 +21,8 @@
 #define SYS_pidfd_open	434
 #endif
 
+#define SHORT_LOOP	2	/* seconds */
+
 #define EXIT_FAILED	1
 #define EXIT_USAGE	2
 #define EXIT_SKIPPED	77
@@ -47,6 +49,14 @@ void test_register(struct test *test)
 const struct test *test_running(void)
 {
 	return running;
+}
+
+unsigned int test_loop_seconds(void)
+{
+	const char *text = getenv("PINMEM_RACE_SECONDS");
+	int seconds = text ? atoi(text) : 0;
+
+	return seconds > 0 ? (unsigned int)seconds : SHORT_LOOP;
 }
 
 unsigned long test_now_ms(void)
@@ -164,7 +174,8 @@ static void __attribute__((noreturn)) run_child(const struct test *test)
 
 static unsigned int limit_of(const struct test *test)
 {
-	return test->seconds * test_slowness();
+	return test->seconds * test_slowness() +
+	       (test->loops ? test_loop_seconds() : 0);
 }
 
 /* Returns whether the child ended in time; reaps it if so. */

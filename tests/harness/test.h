@@ -29,11 +29,13 @@
 #include <stddef.h>
 
 #define TEST_SECONDS	30
+#define LOOP_SECONDS	60	/* beside the loop */
 
 struct test {
 	const char *name;
 	void (*run)(void);
 	unsigned int seconds;
+	bool loops;
 	struct test *next;
 };
 
@@ -42,10 +44,11 @@ void test_register(struct test *test);
 /* In a test: which one it is, for those that are made from a table. */
 const struct test *test_running(void);
 
-#define TEST_TIMEOUT(title, limit)					\
+#define TEST_LIMITED(title, limit, is_loop)				\
 	static void run_##title(void);					\
 	static struct test test_##title = {				\
 		.name = #title, .run = run_##title, .seconds = (limit),	\
+		.loops = (is_loop),					\
 	};								\
 	static void __attribute__((constructor)) register_##title(void)	\
 	{								\
@@ -53,7 +56,17 @@ const struct test *test_running(void);
 	}								\
 	static void run_##title(void)
 
+#define TEST_TIMEOUT(title, limit)	TEST_LIMITED(title, limit, false)
+
 #define TEST(title)	TEST_TIMEOUT(title, TEST_SECONDS)
+
+/*
+ * A test that does its thing again and again for test_loop_seconds(): what
+ * PINMEM_RACE_SECONDS says, or a few.
+ */
+#define TEST_LOOP(title)	TEST_LIMITED(title, LOOP_SECONDS, true)
+
+unsigned int test_loop_seconds(void);
 
 /*
  * About how many times slower than a stock kernel this one is: 1 for stock ones.

@@ -5,6 +5,7 @@
 
 #include "ioc.h"
 #include "mm.h"
+#include "module.h"
 #include "proc.h"
 
 #include <pthread.h>
@@ -96,17 +97,6 @@ static uint64_t pin_target(int dev, const struct target *target, uint32_t flags)
 	handle = PIN_REMOTE(dev, mem, target->memory, PAGES * PAGE, flags);
 	close(mem);
 	return handle;
-}
-
-static long module_refs(void)
-{
-	FILE *file = fopen("/sys/module/pinmem/refcnt", "re");
-	long refs;
-
-	CHECK(file);
-	CHECK_EQ(fscanf(file, "%ld", &refs), 1);
-	fclose(file);
-	return refs;
 }
 
 /* By itself, because of its target; it can be read, and unpinned once. */
@@ -879,25 +869,6 @@ TEST(an_unpin_while_the_target_dies_gives_the_pages_back_once)
  * The module goes and comes back.  These are run by a child, so that however
  * they end the module is there for the tests that follow.
  */
-static int unload(void)
-{
-	return (int)syscall(SYS_delete_module, "pinmem", O_NONBLOCK);
-}
-
-/* udev gives it to its group some time after it is there. */
-static bool node_is_ready(void)
-{
-	struct stat node;
-
-	return stat("/dev/pinmem", &node) == 0 && (node.st_mode & 0777) == 0660;
-}
-
-static void load(void)
-{
-	CHECK_EQ(system("modprobe pinmem"), 0);
-	CHECK_WITHIN_MS(10000, node_is_ready());
-}
-
 static void with_unloading(void (*run)(int sock, void *arg))
 {
 	struct peer peer;
@@ -906,7 +877,7 @@ static void with_unloading(void (*run)(int sock, void *arg))
 	close(ioc_device());
 	peer = peer_start(run, NULL);
 	status = proc_wait(peer.pid);
-	load();
+	module_load();
 	CHECK_EQ(status, 0);
 }
 
@@ -919,12 +890,12 @@ static void unload_before_and_after_unpin(int sock, void *arg)
 
 	(void)sock;
 	(void)arg;
-	CHECK_ERRNO(unload(), EWOULDBLOCK);
+	CHECK_ERRNO(module_unload(), EWOULDBLOCK);
 	dev = ioc_device();
 	UNPIN(dev, handle);
-	CHECK_ERRNO(unload(), EWOULDBLOCK);
+	CHECK_ERRNO(module_unload(), EWOULDBLOCK);
 	close(dev);
-	CHECK_OK(unload());
+	CHECK_OK(module_unload());
 	CHECK_EQ(mm_pins(), before);
 }
 
@@ -941,9 +912,9 @@ static void unload_after_target(int sock, void *arg)
 	(void)sock;
 	(void)arg;
 	make_and_go(&target, KEEP | WRITE, 0);
-	CHECK_ERRNO(unload(), EWOULDBLOCK);
+	CHECK_ERRNO(module_unload(), EWOULDBLOCK);
 	peer_kill(&target.peer);
-	CHECK_WITHIN_MS(SOON_MS, unload() == 0);
+	CHECK_WITHIN_MS(SOON_MS, module_unload() == 0);
 	CHECK_EQ(mm_pins(), before);
 }
 
@@ -966,13 +937,13 @@ static void unload_under_target(int sock, void *arg)
 		handle = pin_target(dev, &target, LONGTERM);
 		UNPIN(dev, handle);
 		close(dev);
-		CHECK_OK(unload());
-		load();
+		CHECK_OK(module_unload());
+		module_load();
 	}
 	dev = ioc_device();
 	handle = pin_target(dev, &target, LONGTERM);
 	close(dev);
-	CHECK_OK(unload());
+	CHECK_OK(module_unload());
 	peer_kill(&target.peer);
 }
 
@@ -993,7 +964,7 @@ static void unload_while_a_pin_ends(int sock, void *arg)
 	close(dev);
 	CHECK_GT(mm_pins(), before);
 	CHECK_EQ(module_refs(), 0);
-	CHECK_OK(unload());
+	CHECK_OK(module_unload());
 	CHECK_EQ(mm_pins(), before);
 }
 
@@ -1007,7 +978,7 @@ static void unload_by_force_of_will(void)
 {
 	unsigned long end = test_now_ms() + SOON_MS;
 
-	while (unload() < 0) {
+	while (module_unload() < 0) {
 		CHECK_EQ(errno, EWOULDBLOCK);
 		CHECK_LT(test_now_ms(), end);
 	}
@@ -1033,7 +1004,7 @@ static void unload_again_and_again(int sock, void *arg)
 		CHECK_WITHIN_MS(SOON_MS, mm_pins() == before);
 		peer_kill(&kept.peer);
 		peer_kill(&owner);
-		load();
+		module_load();
 	}
 }
 
@@ -1051,8 +1022,8 @@ static void load_twice(int sock, void *arg)
 	(void)arg;
 	CHECK_OK(ioc_features(dev, &first));
 	close(dev);
-	CHECK_OK(unload());
-	load();
+	CHECK_OK(module_unload());
+	module_load();
 	CHECK_OK(ioc_features(ioc_device(), &second));
 	CHECK_NE(second.out_instance, first.out_instance);
 }
