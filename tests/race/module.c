@@ -38,6 +38,7 @@ static void use_module(void *arg)
 
 	if (uid)
 		proc_become(uid);
+	race_count("ready");
 	memory = mm_map_touched(LEN);
 	while (race_goes_on()) {
 		dev = open_device();
@@ -100,6 +101,9 @@ static void come_and_go(int sock, void *arg)
 	race_process(use_module, &uids[1]);
 	race_process(keep_pins, NULL);
 	race_process(take_lists, NULL);
+	/* A user belongs to the group of the node. */
+	while (race_counted("ready", 0) < 2)
+		sched_yield();
 	while (race_goes_on()) {
 		if (!RACE("unload", module_unload(), EWOULDBLOCK)) {
 			usleep(race_random(300));
