@@ -193,6 +193,11 @@ static pid_t victim(struct scene *s)
 
 	if (s->victim > 0)
 		return s->victim;
+	/* Two at once would be one too many to end. */
+	if (scene_is_aside()) {
+		errno = EAGAIN;
+		return -1;
+	}
 	/* It may be told before it can wait. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);

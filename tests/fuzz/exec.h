@@ -117,6 +117,7 @@ struct shared {
 	atomic_int results[CALLS];	/* 1: not run, 0: done, else -errno */
 	pid_t group;			/* of the fuzzer itself */
 	atomic_int leak;		/* 1: there is one, or -errno */
+	atomic_long vmpin_kb;		/* what stayed */
 };
 
 struct scene {
@@ -164,6 +165,8 @@ void scene_run(struct scene *s, unsigned int until);
 int scene_file(const struct scene *s, uint64_t slot);
 int scene_add(int *slots, unsigned int nr, int fd);
 bool scene_open_self(struct scene *s);
+/* Whether it is a thread that asks. */
+bool scene_is_aside(void);
 
 /* Leaves nothing in this process; 0, or what it should exit with. */
 int exec_program(const struct program *program, const char *dir,

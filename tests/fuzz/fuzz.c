@@ -37,6 +37,7 @@ static const char usage[] =
 "\n"
 "  --only K        only program K of a blind run with this seed\n"
 "  --run FILE      only the program in FILE\n"
+"                  with --seconds or --calls either of them again and again\n"
 "  --print         prints programs, and runs none\n"
 "  --print-c       prints the one program as a C file\n"
 "\n"
@@ -72,6 +73,7 @@ struct count {
 static struct options options;
 static struct runner runner = { .dir = "/tmp", .last = -1, .logs = "/tmp" };
 static struct count counts[64];
+static const struct program *repeated;
 static uint64_t programs_run, calls_run, found, started;
 
 static uint64_t now_ms(void)
@@ -130,6 +132,10 @@ static void next_program(uint64_t index, struct program *p)
 {
 	struct numbers n = numbers_from(options.seed, index);
 
+	if (repeated) {
+		*p = *repeated;
+		return;
+	}
 	if (corpus_size() && chance(&n, 60)) {
 		*p = *corpus_pick(&n);
 		program_mutate(&n, corpus_pick(&n), p);
@@ -171,7 +177,7 @@ static void run_batch(uint64_t first)
 			corpus_add(&programs[i]);
 	}
 	if (done < BATCH)
-		report(&programs[done], 1, first + done, why);
+		report(programs, done + 1, first, why);
 	else if (!oracle_check(why))
 		report(programs, BATCH, first, why);
 }
@@ -390,7 +396,9 @@ int main(int argc, char **argv)
 	prepare();
 	if (options.corpus)
 		corpus_load(options.corpus);
-	if (p.nr)
+	if (p.nr && (options.seconds || options.calls))
+		repeated = &p;
+	if (p.nr && !repeated)
 		run_one(&p);
 	else
 		run_all();

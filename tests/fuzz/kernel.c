@@ -155,7 +155,7 @@ TEST_TIMEOUT(random_calls_of_a_member_leave_nothing, LONGEST)
 }
 
 /* That the two above could fail. */
-TEST_TIMEOUT(a_leak_is_found_and_written_as_the_one_call_that_leaks, 300)
+TEST_TIMEOUT(a_leak_is_found_and_written_as_the_one_call_that_leaks, 900)
 {
 	static struct run run = { .nr = 1 };
 	static char line[4096];

@@ -59,7 +59,7 @@ static void kill_rest(pid_t group)
 		;
 }
 
-static bool judge(pid_t pid, int status, char why[WHY])
+static bool judge(const struct runner *r, pid_t pid, int status, char why[WHY])
 {
 	if (WIFSIGNALED(status)) {
 		snprintf(why, WHY, "killed by signal %d\n", WTERMSIG(status));
@@ -69,7 +69,9 @@ static bool judge(pid_t pid, int status, char why[WHY])
 	case 0:
 		return true;
 	case EXIT_VMPIN:
-		snprintf(why, WHY, "VmPin of %d stays\n", pid);
+		snprintf(why, WHY, "VmPin of %d stays: %ld kB\n", pid,
+			 atomic_load(&r->outcomes[atomic_load(r->done)]
+				     .shared.vmpin_kb));
 		return false;
 	default:
 		snprintf(why, WHY, "exit status %d\n", WEXITSTATUS(status));
@@ -149,7 +151,7 @@ static bool run_child(struct runner *r, const struct program *programs,
 	ended = watch(r, pid, &status);
 	kill_rest(pid);
 	if (ended)
-		return judge(pid, status, why);
+		return judge(r, pid, status, why);
 	snprintf(why, WHY, "not done after %d ms\n", LIMIT_MS);
 	return false;
 }

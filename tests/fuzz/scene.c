@@ -59,6 +59,11 @@ void scene_run(struct scene *s, unsigned int until)
 		run_call(s, s->at++);
 }
 
+bool scene_is_aside(void)
+{
+	return is_aside;
+}
+
 /* Of the calls after this one so many. */
 static unsigned int take(struct scene *s, uint64_t wanted)
 {
@@ -182,11 +187,13 @@ static long vmpin_kb(void)
 }
 
 /* Pins that ended by themselves give back soon, not at once. */
-static bool nothing_is_pinned(void)
+static bool nothing_is_pinned(struct shared *shared)
 {
 	unsigned int waited;
+	long kb;
 
-	for (waited = 0; vmpin_kb() != 0; waited += 10) {
+	for (waited = 0; (kb = vmpin_kb()) != 0; waited += 10) {
+		atomic_store(&shared->vmpin_kb, kb);
 		if (waited > SETTLE_MS)
 			return false;
 		usleep(10000);
@@ -204,7 +211,7 @@ static int leave(struct scene *s, const struct rlimit *memlock)
 	leave_nothing(s->first_fd);
 	memory_unmake();
 	setrlimit(RLIMIT_MEMLOCK, memlock);
-	return nothing_is_pinned() ? 0 : EXIT_VMPIN;
+	return nothing_is_pinned(s->shared) ? 0 : EXIT_VMPIN;
 }
 
 int exec_program(const struct program *program, const char *dir,
