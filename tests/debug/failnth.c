@@ -7,6 +7,7 @@
  * of them.  After each nothing is pinned, charged or leaked.
  */
 
+#include "faults.h"
 #include "ioc.h"
 #include "mm.h"
 #include "proc.h"
@@ -30,8 +31,7 @@
 #define GROW		PINMEM_PIN_GROW
 #define DRY_RUN		PINMEM_PIN_DRY_RUN
 
-#define DEBUGFS		"/sys/kernel/debug/"
-#define KMEMLEAK	DEBUGFS "kmemleak"
+#define KMEMLEAK	FAULTS_DEBUGFS "kmemleak"
 #define RANGES		3
 #define PAGES		600	/* runs: more than a page of them has */
 #define MOST_FAULTS	400
@@ -53,54 +53,6 @@ struct row {
 	unsigned long command;
 	int (*call)(struct scene *s);
 };
-
-static int fail_nth = -1;
-
-static void set_fault(int nth)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%d", nth), ret;
-
-	/* To write and to read the file are copies, too, which fail if it is time. */
-	do {
-		ret = (int)pwrite(fail_nth, text, len, 0);
-	} while (ret < 0 && errno == EFAULT);
-	CHECK_EQ(ret, len);
-}
-
-/* Whether a fault was injected since it was set; and no more of it. */
-static bool had_fault(void)
-{
-	char text[16] = "1";
-	bool had;
-
-	if (pread(fail_nth, text, sizeof(text) - 1, 0) < 0)
-		CHECK_EQ(errno, EFAULT);
-	had = atoi(text) == 0;
-	set_fault(0);
-	return had;
-}
-
-static void prepare_faults(void)
-{
-	static const char *const kinds[] = {
-		"failslab", "fail_page_alloc", "fail_usercopy",
-	};
-	char path[80];
-	size_t i;
-
-	if (access(DEBUGFS "failslab", F_OK))
-		SKIP("the kernel injects no faults");
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		snprintf(path, sizeof(path), DEBUGFS "%s/verbose", kinds[i]);
-		mm_write_file(path, "0");
-	}
-	mm_write_file(DEBUGFS "failslab/ignore-gfp-wait", "N");
-	mm_write_file(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
-	mm_write_file(DEBUGFS "fail_page_alloc/min-order", "0");
-	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	CHECK_OK(fail_nth);
-}
 
 static int pin(struct scene *s, uint32_t nr, uint32_t flags, uint64_t ttl_ns,
 	       uint64_t handle)

@@ -44,15 +44,23 @@ tree_of() {
 	esac
 }
 
+# What the tree for the debug kernel has beside: it counts what is run, and its
+# compiler leaves out nothing that could be counted.
+tree_options() {
+	[ "$1" != debug ] || printf '%s\n' --enable-coverage CFLAGS='-g -O0'
+}
+
 # build_for_vm KERNEL: what VMs are filled from, for demo and boot: configured when
 # it is not yet, and brought up to date.
 build_for_vm() {
 	local tree
-	local -a kernels=("$1")
+	local -a kernels=("$1") options
 	tree=$(tree_of "$1")
 	[ "$tree" != gcc ] || kernels=("${STOCK_KERNELS[@]}")
 	if autotools_newer; then run_autoreconf || return 1; fi
+	mapfile -t options < <(tree_options "$tree")
 	[ -e "$BUILD/$tree/Makefile" ] ||
-		configure_tree "$tree" --enable-werror "$(with_kernels "${kernels[@]}")" || return 1
+		configure_tree "$tree" --enable-werror "${options[@]}" \
+			"$(with_kernels "${kernels[@]}")" || return 1
 	make_tree "$tree" all
 }

@@ -64,11 +64,19 @@ set_aside() {
 	done
 }
 
+# The objects of library and tool that count what is run, if any do.
+add_counters() {
+	local stage=$1 tree=$2
+	find "$tree/lib" "$tree/cli" -name '*.gcno' -printf '%f\n' |
+		sed 's/gcno$/gcda/' >"$stage/$GUEST_DIR/counters"
+}
+
 # add_project STAGE TREE: what make install gives a user, plus the tests.
 add_project() {
 	local stage=$1 tree=$2
 	make -s -C "$tree" install DESTDIR="$stage" &&
 		make -s -C "$tree" install-vm-tests DESTDIR="$stage" &&
+		add_counters "$stage" "$tree" &&
 		set_aside "$stage"
 }
 

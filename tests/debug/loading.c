@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-FileCopyrightText: 2026 The pinmem authors
+
+/* The module's start, when it cannot have what it needs. */
+
+#include "faults.h"
+#include "ioc.h"
+
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#define MANY		1000000
+
+/*
+ * The start is the last thing that loading does.  Farther back the kernel itself
+ * warns when it has no memory.
+ */
+#define LAST_FAULTS	150
+
+static int load(const char *params)
+{
+	struct utsname name;
+	char path[160];
+	int fd, ret, error;
+
+	CHECK_OK(uname(&name));
+	snprintf(path, sizeof(path), "/lib/modules/%s/updates/pinmem.ko",
+		 name.release);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	ret = (int)syscall(SYS_finit_module, fd, params, 0);
+	error = errno;
+	close(fd);
+	errno = error;
+	return ret;
+}
+
+static void unload(void)
+{
+	CHECK_OK(syscall(SYS_delete_module, "pinmem", O_NONBLOCK));
+}
+
+/* Of how many faults a load has the choice. */
+static int count_faults(void)
+{
+	int left;
+
+	set_fault(MANY);
+	CHECK_OK(load(""));
+	left = faults_left();
+	unload();
+	return MANY - left;
+}
+
+TEST(limits_that_are_given_stay_as_they_are)
+{
+	close(ioc_device());
+	unload();
+	CHECK_OK(load("max_bytes=1234567 max_user_bytes=123456"));
+	CHECK_EQ(ioc_param("max_bytes"), 1234567);
+	CHECK_EQ(ioc_param("max_user_bytes"), 123456);
+	unload();
+	CHECK_EQ(system("modprobe pinmem && udevadm settle"), 0);
+}
+
+TEST_TIMEOUT(a_start_that_fails_leaves_nothing, 300)
+{
+	int dev = ioc_device(), total, nth, ret, error, failed = 0;
+
+	close(dev);
+	prepare_faults();
+	unload();
+	total = count_faults();
+	for (nth = total; nth > total - LAST_FAULTS; nth--) {
+		set_fault(nth);
+		ret = load("");
+		error = errno;
+		if (ret < 0 && !(had_fault() && error == ENOMEM))
+			FAIL("errno %d at fault %d of %d", error, nth, total);
+		set_fault(0);
+		CHECK_MSG(ret == 0 || access("/dev/pinmem", F_OK) < 0,
+			  "a device after fault %d of %d", nth, total);
+		failed += ret < 0;
+		if (ret == 0)
+			unload();
+	}
+	CHECK_EQ(system("modprobe pinmem && udevadm settle"), 0);
+	test_note("%d of %d failed", failed, LAST_FAULTS);
+	CHECK_GT(failed, 5);
+	close(ioc_device());
+}
