@@ -7,7 +7,7 @@
 
 VM_NODE_MEMORY=3G	# of each of the two nodes
 VM_PLUGGED_MEMORY=''	# of a module more, on node 0
-VM_TIMEOUT=${VM_TIMEOUT:-1200}
+VM_TIMEOUT=${VM_TIMEOUT:-1800}
 PROBE_SECONDS=10
 
 # Ends with the script that started it, whatever ends that.

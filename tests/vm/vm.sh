@@ -37,7 +37,7 @@ use_layout() {
 		LAYOUT_CMDLINE=''
 		;;
 	esac
-	[ "$2" != kcsan ] || VM_SUITE=suite-kcsan
+	if [ "$1" = vm ] && [ -e "$TOP/tests/vm/suite-$2" ]; then VM_SUITE=suite-$2; fi
 }
 
 # fetch_all KERNEL: all that is downloaded, before anything is built with it.
