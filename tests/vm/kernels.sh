@@ -87,8 +87,9 @@ unpack_source() {
 	return "$status"
 }
 
-# The configuration of a kernel that is built here, without its comments.
-built_config() { list "$TOP/tests/vm"/config-{base,"$1"}; }
+# The configuration of a kernel that is built here. What is not to be set looks
+# like a comment.
+built_config() { grep -hE '^(# )?CONFIG_' "$TOP/tests/vm"/config-{base,"$1"}; }
 
 # Kconfig drops silently what it does not know or cannot have.
 config_is_complete() {
