@@ -413,6 +413,7 @@ TEST(a_kernel_thread_has_no_memory)
 /* Whatever moment of its exit it is: an answer, and no crash. */
 static void pin_exiting_child(int dev)
 {
+	struct pinmem_ioc_pin pin;
 	pid_t pid = fork();
 	int mem;
 
@@ -420,8 +421,11 @@ static void pin_exiting_child(int dev)
 	if (pid == 0)
 		_exit(0);
 	while ((mem = proc_open(pid, "mem", O_RDONLY)) >= 0) {
-		if (ioc_pin_remote(dev, mem, &pid, PAGE, LONGTERM, NULL) < 0)
-			CHECK_EQ(errno, ESRCH);
+		if (ioc_pin_remote(dev, mem, &pid, PAGE, LONGTERM, &pin) == 0)
+			UNPIN(dev, pin.out_handle);
+		else
+			CHECK_MSG(errno == ESRCH, "errno %d, %s", errno,
+				  ioc_why(pin.out_why));
 		close(mem);
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			return;
