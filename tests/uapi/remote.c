@@ -437,6 +437,7 @@ static void pin_exiting_child(int dev)
 TEST(a_child_that_exits_while_it_is_opened_is_pinned_or_gone)
 {
 	unsigned long end = test_now_ms() + 3000;
+	struct pinmem_ioc_features features;
 	int dev, times = 0;
 
 	proc_become(USER_A);
@@ -446,6 +447,8 @@ TEST(a_child_that_exits_while_it_is_opened_is_pinned_or_gone)
 		times++;
 	}
 	test_note("%d children", times);
+	CHECK_WITHIN_MS(5000, ioc_features(dev, &features) == 0 &&
+			features.out_user_bytes == 0);
 }
 
 /* Ranges are explained in the target's terms. */
