@@ -33,7 +33,7 @@
  * 6.3 it can drop mmap_lock while it waits for a page of a longterm pin; since
  * 6.5 it does not grow a stack that lies above the address.
  */
-static inline bool pinmem_fast_is_enough(void)
+static __always_inline bool pinmem_fast_is_enough(void)
 {
 	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0);
 }
@@ -42,7 +42,7 @@ static inline bool pinmem_fast_is_enough(void)
  * 8ac268436e6d and a6e79df92e4a (6.5): GUP refuses longterm writable pins of
  * shared file mappings whose filesystem tracks dirtying.
  */
-static inline bool pinmem_gup_tracks_dirty(void)
+static __always_inline bool pinmem_gup_tracks_dirty(void)
 {
 	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0);
 }
@@ -51,7 +51,7 @@ static inline bool pinmem_gup_tracks_dirty(void)
  * Before 6.5 (57a196a58421 and others) GUP warns of a hugetlb page that lies in a
  * movable zone, and fails, where it has to move it for a longterm pin.
  */
-static inline bool pinmem_gup_moves_hugetlb(void)
+static __always_inline bool pinmem_gup_moves_hugetlb(void)
 {
 	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0);
 }

@@ -560,9 +560,17 @@ TEST(the_ranges_of_info_come_in_elements_of_the_callers_size)
 	CHECK(is_all(bytes + 24, 16, (char)STALE));
 	info.range_size = 15;
 	CHECK_ERRNO(ioctl(scene.dev, PINMEM_IOC_INFO, &info), EINVAL);
+	info.range_size = PAGE + 1;
+	CHECK_ERRNO(ioctl(scene.dev, PINMEM_IOC_INFO, &info), E2BIG);
 	info.range_size = 16;
 	info.ranges = 8;
 	CHECK_ERRNO(ioctl(scene.dev, PINMEM_IOC_INFO, &info), EFAULT);
+	info.nr_ranges = 0;
+	CHECK_ERRNO(ioctl(scene.dev, PINMEM_IOC_INFO, &info), EINVAL);
+	info.range_size = 0;
+	CHECK_ERRNO(ioctl(scene.dev, PINMEM_IOC_INFO, &info), EINVAL);
+	info.ranges = 0;
+	CHECK_OK(ioctl(scene.dev, PINMEM_IOC_INFO, &info));
 }
 
 TEST(info_gives_ranges_back_as_they_were_given_and_in_parts)
@@ -614,6 +622,8 @@ TEST(the_runs_of_query_come_in_elements_of_the_callers_size)
 	CHECK(is_all(bytes + 40, 16, (char)STALE));
 	query.run_size = 31;
 	CHECK_ERRNO(ioc_query(scene.dev, &query), EINVAL);
+	query.run_size = PAGE + 1;
+	CHECK_ERRNO(ioc_query(scene.dev, &query), E2BIG);
 	query.run_size = 32;
 	query.nr_runs = 0;
 	CHECK_ERRNO(ioc_query(scene.dev, &query), EINVAL);

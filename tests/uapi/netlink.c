@@ -521,6 +521,61 @@ TEST_TIMEOUT(five_thousand_pins_come_in_parts_and_each_once, 60)
 	CHECK_EQ(list->hidden, 0);
 }
 
+/*
+ * The kernel makes parts as large as what the reader has read into.  Returns how
+ * many bytes the message of a pin has.
+ */
+static size_t dump_into(size_t room, size_t pins)
+{
+	struct request request = request_of(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
+	struct list *list = calloc(1, sizeof(*list));
+	char *buffer = malloc(room);
+	const struct nlmsghdr *nl;
+	size_t len, size = 0;
+	int sock = nl_open();
+	uint16_t family = dump_request().nl.nlmsg_type;
+
+	CHECK(list && buffer);
+	add_attr(&request, CTRL_ATTR_FAMILY_NAME, PINMEM_GENL_NAME,
+		 sizeof(PINMEM_GENL_NAME));
+	nl_send(sock, &request);
+	CHECK_OK(recv(sock, buffer, room, 0));
+	request = request_of(family, PINMEM_CMD_PIN_GET, DUMP);
+	nl_send(sock, &request);
+	while (!list->done) {
+		len = (size_t)recv(sock, buffer, room, MSG_TRUNC);
+		CHECK_LE(len, room);
+		for (nl = (void *)buffer; len > 0 && !list->done;
+		     nl = (const void *)((const char *)nl + nl->nlmsg_len)) {
+			CHECK_LE(nl->nlmsg_len, len);
+			take_message(list, nl);
+			len -= nl->nlmsg_len;
+			if (!size)
+				size = nl->nlmsg_len;
+		}
+	}
+	CHECK(list->ended);
+	CHECK_MSG(list->nr == pins, "%zu pins in parts of %zu", list->nr, room);
+	free(buffer);
+	free(list);
+	close(sock);
+	return size;
+}
+
+TEST_TIMEOUT(wherever_a_part_ends_no_pin_is_lost, 60)
+{
+	enum { PINS = 40 };
+	static uint64_t handles[PINS];
+	int dev = ioc_device();
+	size_t size, room;
+
+	pin_many(dev, handles, PINS);
+	size = dump_into(ROOM, PINS);
+	/* From within the last message to behind the summary. */
+	for (room = (PINS - 1) * size; room < PINS * size + 64; room += 4)
+		dump_into(room, PINS);
+}
+
 /* What comes or goes between two parts of a dump. */
 static void check_interrupted(int dev, uint64_t gone, bool comes)
 {

@@ -84,6 +84,157 @@ TEST(who_is_killed_while_it_pins_is_told_so)
 }
 
 /*
+ * Who is killed in a call that takes its time gets no farther in it.  How far it
+ * came is in memory that somebody else has, too.
+ */
+
+#define LONG_LEN	(32 * MIB)
+
+struct long_call {
+	int dev;
+	char *memory;			/* no two of its pages follow in memory */
+	uint64_t handle;
+	char *room;			/* every other page of it was touched */
+	union {
+		struct pinmem_ioc_data data;
+		struct pinmem_ioc_extents extents;
+		struct pinmem_ioc_query query;
+		struct pinmem_ioc_pin pin;
+	} *arg;
+};
+
+static void read_for_long(const struct long_call *c)
+{
+	c->arg->data = (struct pinmem_ioc_data){
+		.size = sizeof(c->arg->data),
+		.handle = c->handle,
+		.data = (uintptr_t)c->room,
+		.len = LONG_LEN,
+	};
+	ioctl(c->dev, PINMEM_IOC_READ, &c->arg->data);
+}
+
+static void tell_extents_for_long(const struct long_call *c)
+{
+	c->arg->extents = ioc_extents_arg(c->handle, 0, (void *)c->room,
+					  LONG_LEN / PAGE);
+	ioc_extents(c->dev, &c->arg->extents);
+}
+
+static void query_for_long(const struct long_call *c)
+{
+	c->arg->query = ioc_query_arg(c->room, LONG_LEN, (void *)c->memory,
+				      LONG_LEN / PAGE);
+	ioc_query(c->dev, &c->arg->query);
+}
+
+static void try_for_long(const struct long_call *c)
+{
+	struct pinmem_ioc_range range = ioc_range(c->memory, LONG_LEN);
+
+	c->arg->pin = ioc_pin_arg(&range, 1, LONGTERM | PINMEM_PIN_DRY_RUN);
+	ioc_pin(c->dev, &c->arg->pin);
+}
+
+/* How far the last call came that was begun, as it says itself. */
+static uint64_t came_to(const struct long_call *c,
+			void (*call)(const struct long_call *c))
+{
+	if (call == read_for_long)
+		return c->arg->data.out_len;
+	if (call == tell_extents_for_long)
+		return c->arg->extents.out_next;
+	if (call == try_for_long)
+		return c->arg->pin.out_present;
+	return c->arg->query.out_next - (uintptr_t)c->room;
+}
+
+struct caller {
+	struct long_call *c;
+	void (*call)(const struct long_call *c);
+};
+
+static void touch_scattered(char *memory)
+{
+	size_t i, start;
+
+	for (start = 0; start < 2; start++)
+		for (i = start; i < LONG_LEN / PAGE; i += 2)
+			mm_touch(memory + i * PAGE, PAGE);
+}
+
+static void call_for_long(int sock, void *arg)
+{
+	struct caller *caller = arg;
+	struct long_call *c = caller->c;
+	size_t i;
+
+	c->dev = ioc_device();
+	touch_scattered(c->memory);
+	for (i = 0; i < LONG_LEN / PAGE; i += 2)
+		mm_touch(c->room + i * PAGE, PAGE);
+	c->handle = PIN(c->dev, c->memory, LONG_LEN, LONGTERM);
+	caller->call(c);
+	CHECK_EQ(came_to(c, caller->call), LONG_LEN);
+	peer_say(sock, 0);
+	for (;;)
+		caller->call(c);
+}
+
+TEST_TIMEOUT(who_is_killed_in_a_long_call_gets_no_farther, 120)
+{
+	static void (*const calls[])(const struct long_call *c) = {
+		read_for_long, tell_extents_for_long, query_for_long,
+		try_for_long,
+	};
+	struct long_call c = {
+		.memory = mm_map(LONG_LEN),
+		.room = mm_map(LONG_LEN),
+		.arg = map_shared(PAGE),
+	};
+	struct caller caller = { .c = &c };
+	uint64_t end = 0;
+	struct peer peer;
+	size_t i, tries;
+
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		caller.call = calls[i];
+		for (tries = 0; tries < 20; tries++) {
+			peer = peer_start(call_for_long, &caller);
+			peer_hear(peer.sock);
+			test_sleep_ms(20 + tries);
+			peer_kill(&peer);
+			end = came_to(&c, calls[i]);
+			if (end > 0 && end < LONG_LEN)
+				break;
+		}
+		CHECK_MSG(tries < 20, "call %zu always came to %#llx", i,
+			  (unsigned long long)end);
+	}
+}
+
+TEST(what_lies_behind_many_runs_is_found)
+{
+	char *memory = mm_map(LONG_LEN);
+	int dev = ioc_device();
+	struct pinmem_ioc_extents arg;
+	struct pinmem_ioc_extent extent;
+	uint64_t handle, value = 0;
+
+	touch_scattered(memory);
+	memset(memory + LONG_LEN - sizeof(value), 0x5a, sizeof(value));
+	handle = PIN(dev, memory, LONG_LEN, LONGTERM);
+	CHECK_OK(ioc_read(dev, handle, LONG_LEN - sizeof(value), &value,
+			  sizeof(value), NULL));
+	CHECK_EQ(value, 0x5a5a5a5a5a5a5a5a);
+	arg = ioc_extents_arg(handle, LONG_LEN - PAGE, &extent, 1);
+	CHECK_OK(ioc_extents(dev, &arg));
+	CHECK_EQ(arg.out_nr_extents, 1);
+	CHECK_EQ(extent.addr, mm_pfn(memory + LONG_LEN - PAGE) * PAGE);
+	CHECK_EQ(extent.len, PAGE);
+}
+
+/*
  * The mapping becomes another one while its page is waited for.
  */
 

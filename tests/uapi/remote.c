@@ -413,6 +413,7 @@ TEST(a_kernel_thread_has_no_memory)
 /* Whatever moment of its exit it is: an answer, and no crash. */
 static void pin_exiting_child(int dev)
 {
+	struct pinmem_ioc_pin pin;
 	pid_t pid = fork();
 	int mem;
 
@@ -420,8 +421,11 @@ static void pin_exiting_child(int dev)
 	if (pid == 0)
 		_exit(0);
 	while ((mem = proc_open(pid, "mem", O_RDONLY)) >= 0) {
-		if (ioc_pin_remote(dev, mem, &pid, PAGE, LONGTERM, NULL) < 0)
-			CHECK_EQ(errno, ESRCH);
+		if (ioc_pin_remote(dev, mem, &pid, PAGE, LONGTERM, &pin) == 0)
+			UNPIN(dev, pin.out_handle);
+		else
+			CHECK_MSG(errno == ESRCH, "errno %d, %s", errno,
+				  ioc_why(pin.out_why));
 		close(mem);
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			return;
@@ -433,6 +437,7 @@ static void pin_exiting_child(int dev)
 TEST(a_child_that_exits_while_it_is_opened_is_pinned_or_gone)
 {
 	unsigned long end = test_now_ms() + 3000;
+	struct pinmem_ioc_features features;
 	int dev, times = 0;
 
 	proc_become(USER_A);
@@ -442,6 +447,8 @@ TEST(a_child_that_exits_while_it_is_opened_is_pinned_or_gone)
 		times++;
 	}
 	test_note("%d children", times);
+	CHECK_WITHIN_MS(5000, ioc_features(dev, &features) == 0 &&
+			features.out_user_bytes == 0);
 }
 
 /* Ranges are explained in the target's terms. */
