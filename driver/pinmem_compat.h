@@ -79,12 +79,10 @@ static inline unsigned int pinmem_folio_pincount(struct folio *folio)
 #endif
 }
 
-/*
- * Whether a page is anonymous, which it stays as long as somebody holds it.  The
- * kernel asks for it by a plain look at the mapping, which truncation clears.
- */
+/* Whether a page is anonymous, which it stays as long as somebody holds it. */
 static inline bool pinmem_folio_is_anon(struct folio *folio)
 {
+	/* A plain look at the mapping, which truncation clears. */
 	return data_race(folio_test_anon(folio));
 }
 
