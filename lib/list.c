@@ -175,6 +175,9 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *arg)
 
 	(void)from;
 	dump->err = error->error < 0 ? error->error : -EPROTO;
+	/* So the kernel says of a module that is about to go. */
+	if (dump->err == -EPROTONOSUPPORT)
+		dump->err = -ENOENT;
 	return NL_STOP;
 }
 
