@@ -420,6 +420,13 @@ void *mm_map_unanswered(size_t len, int *uffd)
 	return addr;
 }
 
+/* What was there is lost. */
+int mm_make_unanswered(void *addr, size_t len)
+{
+	CHECK_OK(madvise(addr, len, MADV_DONTNEED));
+	return register_uffd(addr, len, 0, UFFDIO_REGISTER_MODE_MISSING);
+}
+
 static void write_protect(int uffd, void *addr, size_t len, __u64 mode)
 {
 	struct uffdio_writeprotect protect = {
@@ -446,6 +453,25 @@ void mm_answer(int uffd, void *page)
 	};
 
 	CHECK_OK(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+}
+
+void mm_answer_with(int uffd, void *page, const void *data)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)page,
+		.src = (uintptr_t)data,
+		.len = PAGE,
+	};
+
+	CHECK_OK(ioctl(uffd, UFFDIO_COPY, &copy));
+}
+
+void mm_await_fault(int uffd)
+{
+	struct uffd_msg msg;
+
+	CHECK_EQ(read(uffd, &msg, sizeof(msg)), sizeof(msg));
+	CHECK_EQ(msg.event, UFFD_EVENT_PAGEFAULT);
 }
 
 void mm_answer_write(int uffd, void *page)

@@ -90,10 +90,17 @@ void mm_swap_off(void);
  * userfaultfd is what answers are given through.
  */
 void *mm_map_unanswered(size_t len, int *uffd);
+int mm_make_unanswered(void *addr, size_t len);
 int mm_protect_unanswered(void *addr, size_t len);
 
-/* Gives a zero page to who waits for this one, or lets writers go on. */
+/* Returns when somebody waits there. */
+void mm_await_fault(int uffd);
+
+/* Gives a zero page, or one of this data, to who waits for this one; or lets
+ * writers go on.
+ */
 void mm_answer(int uffd, void *page);
+void mm_answer_with(int uffd, void *page, const void *data);
 void mm_answer_write(int uffd, void *page);
 
 /* /proc/PID/pagemap; pid 0 is the caller. */

@@ -42,14 +42,47 @@ all_there() {
 	return "$status"
 }
 
+# "COMMAND field" of every field that the header calls a pointer, and of every
+# one that has a row in the tests of copies.
+pointers_in_header() {
+	awk '/^ \* struct pinmem_ioc_/ {
+			commands = $0
+		}
+		/^ \* @[a-z_]*: Pointer to / {
+			field = substr($2, 2, length($2) - 2)
+			for (rest = commands; match(rest, /PINMEM_IOC_[A-Z]+/);
+			     rest = substr(rest, RSTART + RLENGTH))
+				print substr(rest, RSTART + 11, RLENGTH - 11), field
+		}' "$uapi/linux/pinmem.h" | sort
+}
+
+pointers_in_test() {
+	sed -n 's/^\tPOINTER(\([A-Z]*\), [a-z]*, \([a-z]*\),.*/\1 \2/p' \
+		"$here/../harness/call.c" | sort
+}
+
+pointers_tested() {
+	pointers_in_header >"$scratch/header"
+	pointers_in_test >"$scratch/test"
+	[ -s "$scratch/header" ] && diff "$scratch/header" "$scratch/test" >"$scratch/diff"
+	status=$?
+	sed 's/^/# /' "$scratch/diff"
+	return "$status"
+}
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-echo 1..3
+echo 1..4
 layout 1 "the layout is that of the first release" "${CC:-cc}"
 layout 2 "the layout for 32-bit callers is the same" "${CC32-}"
 if all_there; then
 	echo "ok 3 - every field and constant has its line"
 else
 	echo "not ok 3 - every field and constant has its line"
+fi
+if pointers_tested; then
+	echo "ok 4 - every pointer has its row in the tests of copies"
+else
+	echo "not ok 4 - every pointer has its row in the tests of copies"
 fi
