@@ -196,31 +196,33 @@ static void *flip(void *arg)
 {
 	struct flipper *f = arg;
 	volatile uint32_t *word;
-	unsigned int round;
+	unsigned int round, turn = 0;
 
 	while (!atomic_load(&f->stop)) {
 		round = atomic_load(&f->asked);
 		word = atomic_load(&f->word);
-		if (word) {
-			*word = f->values[1];
-			*word = f->values[0];
-		} else {
+		if (word)
+			*word = f->values[turn++ % 2];
+		else
 			sched_yield();
-		}
 		atomic_store(&f->done, round);
 	}
 	return NULL;
 }
 
-/* When a round that began after this is done, so are all others. */
-static void flip_nothing(struct flipper *f)
+/* When a round that began after this is done, so are all before it. */
+static void await_round(struct flipper *f)
 {
-	unsigned int round;
+	unsigned int round = atomic_fetch_add(&f->asked, 1) + 1;
 
-	atomic_store(&f->word, NULL);
-	round = atomic_fetch_add(&f->asked, 1) + 1;
 	while (atomic_load(&f->done) != round)
 		sched_yield();
+}
+
+static void flip_nothing(struct flipper *f)
+{
+	atomic_store(&f->word, NULL);
+	await_round(f);
 }
 
 static void flip_word(struct flipper *f, uint32_t *word, uint32_t other)
@@ -228,6 +230,7 @@ static void flip_word(struct flipper *f, uint32_t *word, uint32_t other)
 	f->values[0] = *word;
 	f->values[1] = other;
 	atomic_store(&f->word, word);
+	await_round(f);
 }
 
 /* A word that the kernel reads, and what it is turned into. */
