@@ -129,7 +129,7 @@ void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file)
 	}
 	/* Its barrier also publishes what the pin holds to lockless readers. */
 	write_seqcount_begin(&index_seq);
-	rb_link_node_rcu(&pin->node, parent, link);
+	rb_link_node(&pin->node, parent, link);
 	rb_insert_color(&pin->node, &index_root);
 	write_seqcount_end(&index_seq);
 	if (!(pinmem_pin_flags(pin) & PINMEM_PIN_KEEP)) {
