@@ -274,12 +274,12 @@ static void check_no_more(const struct call *call, uint64_t count)
 	size_t len = (size_t)count *
 		     (call->p->element_size.size ? call->p->element : 1);
 
-	CHECK_LE(len, call->array.len);
-	CHECK(is_all(call->array.bytes + len, call->array.len - len,
-		     CALL_CANARY));
+	if (len < call->array.len)
+		CHECK(is_all(call->array.bytes + len, call->array.len - len,
+			     CALL_CANARY));
 }
 
-#define TURNS	8
+#define TURNS	4
 
 /* What comes of it is what comes of the one value, or of the other. */
 static void check_flipped(struct scene *s, struct call *call,
@@ -325,24 +325,36 @@ static bool may_be(const struct call *call, const struct target *t)
 	return t->at > field->at && t->bad >= 1U << 31;
 }
 
+/*
+ * One byte of the word becomes another: a copy may be made byte by byte, and a mix
+ * of values that differ in more would be a third one.
+ */
+static void flip_bytes(struct scene *s, struct call *call, struct flipper *f,
+		       struct target *t)
+{
+	static const uint32_t bytes[] = { 0, 1, 0x10, 0xff };
+	unsigned int shift;
+	uint32_t good;
+	size_t i;
+
+	call_put(s, call, 0, call->c->size);
+	good = *word_of(call, t);
+	for (shift = 0; shift < 32; shift += 8) {
+		for (i = 0; i < COUNT(bytes); i++) {
+			t->bad = (good & ~(0xffU << shift)) | bytes[i] << shift;
+			if (t->bad != good && may_be(call, t))
+				check_flipped(s, call, f, t);
+		}
+	}
+}
+
 static void flip_each_word(struct scene *s, struct call *call,
 			   struct flipper *f, bool in_array, size_t len)
 {
 	struct target t = { .in_array = in_array };
-	size_t i;
 
-	for (t.at = 0; t.at < len; t.at += sizeof(uint32_t)) {
-		const uint32_t bad[] = {
-			0, 1, (uint32_t)PAGE + 1, INT32_MAX, 1U << 31,
-			UINT32_MAX,
-		};
-
-		for (i = 0; i < COUNT(bad); i++) {
-			t.bad = bad[i];
-			if (may_be(call, &t))
-				check_flipped(s, call, f, &t);
-		}
-	}
+	for (t.at = 0; t.at < len; t.at += sizeof(uint32_t))
+		flip_bytes(s, call, f, &t);
 }
 
 TEST_TIMEOUT(words_that_change_all_the_time_are_read_once, 120)
