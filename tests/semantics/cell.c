@@ -57,6 +57,8 @@ void swap_start(void)
 	int fd;
 
 	snprintf(swap_file, sizeof(swap_file), "%s/swap", scratch_dir());
+	/* A test that ended early may have left it in use. */
+	swapoff(swap_file);
 	fd = open(swap_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	CHECK_OK(fd);
 	make_swap(fd);
