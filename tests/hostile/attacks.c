@@ -316,10 +316,21 @@ static const struct {
 
 #define ATTACKS		(sizeof(attacks) / sizeof(attacks[0]))
 
+/* Of huge pages where there are any. */
+static char *map_huge(void)
+{
+	char *at = mm_map(HUGE_LEN + HUGE);
+
+	at += HUGE - (uintptr_t)at % HUGE;
+	madvise(at, HUGE_LEN, MADV_HUGEPAGE);
+	mm_touch(at, HUGE_LEN);
+	return at;
+}
+
 void attack_prepare(void)
 {
 	memory = mm_map_touched(LEN);
-	huge = mm_map_thp(HUGE_LEN);
+	huge = map_huge();
 	own = open_device();
 	CHECK_OK(own);
 }

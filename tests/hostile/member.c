@@ -196,9 +196,11 @@ static void be_member(void *name)
 
 static void make_file(uid_t owner)
 {
-	int fd = open(VICTIMS_FILE, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC,
-		      0666);
+	int fd;
 
+	/* Of a test before, which ended early; nobody opens another's to create. */
+	unlink(VICTIMS_FILE);
+	fd = open(VICTIMS_FILE, O_CREAT | O_RDWR | O_CLOEXEC, 0666);
 	CHECK_OK(fd);
 	CHECK_OK(fchmod(fd, 0666));
 	CHECK_OK(fchown(fd, owner, owner));

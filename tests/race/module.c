@@ -15,6 +15,13 @@
 #define PAGES		16UL
 #define LEN		(PAGES * PAGE)
 
+/* Whether there is time left, or something that has to happen has not. */
+static bool undecided(void)
+{
+	return race_goes_on() || !race_counted("list", 0) ||
+	       race_counted("pins", 0) < 2 || race_counted("kept", 0) < 2;
+}
+
 /* The node is there when the module is, and belongs to its group a little later. */
 static int open_device(void)
 {
@@ -40,7 +47,7 @@ static void use_module(void *arg)
 		proc_become(uid);
 	race_count("ready");
 	memory = mm_map_touched(LEN);
-	while (race_goes_on()) {
+	while (undecided()) {
 		dev = open_device();
 		if (dev < 0)
 			continue;
@@ -63,7 +70,7 @@ static void keep_pins(void *arg)
 	int dev;
 
 	(void)arg;
-	while (race_goes_on()) {
+	while (undecided()) {
 		dev = open_device();
 		if (dev < 0)
 			continue;
@@ -81,7 +88,7 @@ static void take_lists(void *arg)
 	struct pinmem_list *list;
 
 	(void)arg;
-	while (race_goes_on()) {
+	while (undecided()) {
 		int ret = pinmem_list_get(&list);
 
 		errno = -ret;
@@ -104,7 +111,7 @@ static void come_and_go(int sock, void *arg)
 	/* A user belongs to the group of the node. */
 	while (race_counted("ready", 0) < 2)
 		sched_yield();
-	while (race_goes_on()) {
+	while (undecided()) {
 		if (!RACE("unload", module_unload(), EWOULDBLOCK)) {
 			usleep(race_random(300));
 			continue;
