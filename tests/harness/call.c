@@ -318,10 +318,15 @@ int call_run(struct scene *s, const struct call *call)
 {
 	int ret = ioctl(s->dev, call->c->number, call->arg.bytes);
 	int error = ret ? errno : 0;
+	uint64_t handle;
 
-	if (call->c->number == PINMEM_IOC_PIN && !ret)
-		UNPIN(s->dev, get_part(call->arg.bytes, (struct part)
-				       PART(pin, out_handle)));
+	if (call->c->number == PINMEM_IOC_PIN && !ret) {
+		handle = get_part(call->arg.bytes,
+				  (struct part)PART(pin, out_handle));
+		/* A dry run makes none. */
+		if (handle)
+			UNPIN(s->dev, handle);
+	}
 	if (call->c->number == PINMEM_IOC_OPEN && !ret)
 		CHECK_OK(close((int)get_part(call->arg.bytes, (struct part)
 					     PART(open, out_fd))));

@@ -233,11 +233,16 @@ static void flip_word(struct flipper *f, uint32_t *word, uint32_t other)
 	await_round(f);
 }
 
-/* A word that the kernel reads, and what it is turned into. */
+/*
+ * A word that the kernel reads, and which byte of it is turned into what.  One
+ * only: a copy may be made byte by byte, and a mix of values that differ in more
+ * would be a third one.
+ */
 struct target {
 	bool in_array;
 	size_t at;
-	uint32_t bad;
+	unsigned int shift;
+	uint32_t byte;
 };
 
 static uint32_t *word_of(const struct call *call, const struct target *t)
@@ -245,6 +250,11 @@ static uint32_t *word_of(const struct call *call, const struct target *t)
 	const struct place *place = t->in_array ? &call->array : &call->arg;
 
 	return (uint32_t *)(place->bytes + t->at);
+}
+
+static uint32_t turned(uint32_t word, const struct target *t)
+{
+	return (word & ~(0xffU << t->shift)) | t->byte << t->shift;
 }
 
 /* What came of a call: errno, and how much it told. */
@@ -281,36 +291,6 @@ static void check_no_more(const struct call *call, uint64_t count)
 
 #define TURNS	4
 
-/* What comes of it is what comes of the one value, or of the other. */
-static void check_flipped(struct scene *s, struct call *call,
-			  struct flipper *f, const struct target *t)
-{
-	struct outcome good, bad, is;
-	int i;
-
-	call_put(s, call, 0, call->c->size);
-	good = outcome_of(s, call);
-	CHECK_EQ(good.error, 0);
-	call_put(s, call, 0, call->c->size);
-	*word_of(call, t) = t->bad;
-	bad = outcome_of(s, call);
-	for (i = 0; i < TURNS; i++) {
-		call_put(s, call, 0, call->c->size);
-		flip_word(f, word_of(call, t), t->bad);
-		is = outcome_of(s, call);
-		flip_nothing(f);
-		CHECK_MSG(is_same(is, good) || is_same(is, bad),
-			  "%s: word %zu of the %s turned into %#x: errno %d, told %llu",
-			  call->c->name, t->at,
-			  t->in_array ? "array" : "struct", t->bad, is.error,
-			  (unsigned long long)is.told);
-		if (!is_same(good, bad))
-			f->seen[is_same(is, bad)]++;
-		if (call->p && !call->p->is_read && !is.error)
-			check_no_more(call, is.told);
-	}
-}
-
 /*
  * A pointer is only turned into ones that no process has: any other might be
  * good, and what lies there is not ours to be written to.
@@ -322,39 +302,57 @@ static bool may_be(const struct call *call, const struct target *t)
 	if (t->in_array || !field || t->at < field->at ||
 	    t->at >= field->at + field->size)
 		return true;
-	return t->at > field->at && t->bad >= 1U << 31;
+	return t->at > field->at && turned(0, t) >= 1U << 31;
 }
 
-/*
- * One byte of the word becomes another: a copy may be made byte by byte, and a mix
- * of values that differ in more would be a third one.
- */
-static void flip_bytes(struct scene *s, struct call *call, struct flipper *f,
-		       struct target *t)
+/* What comes of it is what comes of the one value, or of the other. */
+static void check_flipped(struct scene *s, struct call *call,
+			  struct flipper *f, const struct target *t)
 {
-	static const uint32_t bytes[] = { 0, 1, 0x10, 0xff };
-	unsigned int shift;
-	uint32_t good;
-	size_t i;
+	struct outcome good, bad, is;
+	uint32_t *word;
+	int i;
 
 	call_put(s, call, 0, call->c->size);
-	good = *word_of(call, t);
-	for (shift = 0; shift < 32; shift += 8) {
-		for (i = 0; i < COUNT(bytes); i++) {
-			t->bad = (good & ~(0xffU << shift)) | bytes[i] << shift;
-			if (t->bad != good && may_be(call, t))
-				check_flipped(s, call, f, t);
-		}
+	good = outcome_of(s, call);
+	CHECK_EQ(good.error, 0);
+	call_put(s, call, 0, call->c->size);
+	word = word_of(call, t);
+	*word = turned(*word, t);
+	bad = outcome_of(s, call);
+	for (i = 0; i < TURNS; i++) {
+		call_put(s, call, 0, call->c->size);
+		flip_word(f, word, turned(*word, t));
+		is = outcome_of(s, call);
+		flip_nothing(f);
+		CHECK_MSG(is_same(is, good) || is_same(is, bad),
+			  "%s: byte %zu of the %s turned into %#x: errno %d, told %llu",
+			  call->c->name, t->at + t->shift / 8,
+			  t->in_array ? "array" : "struct", t->byte, is.error,
+			  (unsigned long long)is.told);
+		if (!is_same(good, bad))
+			f->seen[is_same(is, bad)]++;
+		if (call->p && !call->p->is_read && !is.error)
+			check_no_more(call, is.told);
 	}
 }
 
-static void flip_each_word(struct scene *s, struct call *call,
+static void flip_each_byte(struct scene *s, struct call *call,
 			   struct flipper *f, bool in_array, size_t len)
 {
+	static const uint32_t bytes[] = { 0, 1, 0x10, 0xff };
 	struct target t = { .in_array = in_array };
+	size_t byte, i;
 
-	for (t.at = 0; t.at < len; t.at += sizeof(uint32_t))
-		flip_bytes(s, call, f, &t);
+	for (byte = 0; byte < len; byte++) {
+		t.shift = 8 * (byte % sizeof(uint32_t));
+		t.at = byte - byte % sizeof(uint32_t);
+		for (i = 0; i < COUNT(bytes); i++) {
+			t.byte = bytes[i];
+			if (may_be(call, &t))
+				check_flipped(s, call, f, &t);
+		}
+	}
 }
 
 TEST_TIMEOUT(words_that_change_all_the_time_are_read_once, 120)
@@ -367,9 +365,9 @@ TEST_TIMEOUT(words_that_change_all_the_time_are_read_once, 120)
 	CHECK_EQ(pthread_create(&f.thread, NULL, flip, &f), 0);
 	for_each_command(c) {
 		call_new(&call, c);
-		flip_each_word(&s, &call, &f, false, c->out);
+		flip_each_byte(&s, &call, &f, false, c->out);
 		if (call.p && call.p->is_read && call.p->element_size.size)
-			flip_each_word(&s, &call, &f, true,
+			flip_each_byte(&s, &call, &f, true,
 				       CALL_ELEMENTS * call.p->element);
 		scene_check_level(&s);
 		call_gone(&call);
