@@ -240,7 +240,14 @@ static void be_pinned(int sock, void *arg)
 	pause();
 }
 
-static void grow_in(const struct peer *peer, int dev, char *memory)
+static void *kill_soon(void *arg)
+{
+	race_pause(20000);
+	kill(*(pid_t *)arg, SIGKILL);
+	return NULL;
+}
+
+static void grow_in(struct peer *peer, int dev, char *memory)
 {
 	int mem = proc_open(peer->pid, "mem", O_RDWR), left = 3;
 	uint64_t handle;
@@ -249,6 +256,7 @@ static void grow_in(const struct peer *peer, int dev, char *memory)
 	CHECK_OK(mem);
 	handle = PIN_REMOTE(dev, mem, memory, PAGE, FLAGS);
 	race_round();
+	race_thread(kill_soon, &peer->pid);
 	while (left--) {
 		while (RACE("step", step(dev, mem, handle, memory, &why),
 			    ESRCH, ENOENT))
@@ -258,15 +266,9 @@ static void grow_in(const struct peer *peer, int dev, char *memory)
 	}
 	CHECK_WITHIN_MS(SOON_MS, ioc_state(dev, handle) ==
 				 PINMEM_STATE_ENDED);
+	race_join();
 	UNPIN(dev, handle);
 	close(mem);
-}
-
-static void *kill_soon(void *arg)
-{
-	race_pause(20000);
-	kill(*(pid_t *)arg, SIGKILL);
-	return NULL;
 }
 
 TEST_LOOP(a_step_meets_the_kill_of_its_target)
@@ -280,9 +282,7 @@ TEST_LOOP(a_step_meets_the_kill_of_its_target)
 	while (race_goes_on()) {
 		peer = peer_start(be_pinned, NULL);
 		memory = (char *)peer_hear(peer.sock);
-		race_thread(kill_soon, &peer.pid);
 		grow_in(&peer, dev, memory);
-		race_join();
 		peer_kill(&peer);
 		CHECK_EQ(mm_pins(), before);
 	}

@@ -380,6 +380,7 @@ TEST(a_process_that_runs_another_program_is_gone)
 {
 	struct target target = target_start();
 	int dev = ioc_device(), mem = target_mem(&target, O_RDWR);
+	char byte;
 
 	peer_say(target.peer.sock, ASK_EXEC);
 	peer_hear(target.peer.sock);
@@ -387,8 +388,10 @@ TEST(a_process_that_runs_another_program_is_gone)
 	       PINMEM_WHY_TARGET_GONE);
 	close(mem);
 	mem = target_mem(&target, O_RDWR);
-	refuse(dev, mem, target.memory, LONGTERM, EFAULT,
-	       PINMEM_WHY_UNMAPPED);
+	/* Of 32 bits few are chance: the other program may have memory there. */
+	if (pread(mem, &byte, 1, (off_t)(uintptr_t)target.memory) < 0)
+		refuse(dev, mem, target.memory, LONGTERM, EFAULT,
+		       PINMEM_WHY_UNMAPPED);
 }
 
 TEST(a_kernel_thread_has_no_memory)
