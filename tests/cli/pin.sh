@@ -257,15 +257,27 @@ bad_addresses_fail_in_json() {
 	json '.error | .limit == null and .use == null and .need == null'
 }
 
+is_zombie() { grep -q '^State:.Z' "/proc/$1/status"; }
+
+# A child of a program that never asks for it: it ends when that program runs, as
+# the shell would ask for it.
+start_zombie() {
+	mkfifo "$TMP/end"
+	bash -c "cat '$TMP/end' & exec sleep 1000" &
+	VICTIM=$!
+	wait_until comm_is "$VICTIM" sleep
+	ZOMBIE=$(xargs <"/proc/$VICTIM/task/$VICTIM/children")
+	: >"$TMP/end"
+	wait_until is_zombie "$ZOMBIE"
+}
+
 bad_processes_fail() {
 	run pinctl pin --pid 2147483647 anon
 	failed_with 'there is no process 2147483647'
 	run pinctl pin --pid 2 anon
 	failed_with 'kthreadd[2] is a kernel thread: it has no user memory'
-	bash -c 'true & exec sleep 1000' &
-	VICTIM=$!
-	wait_until comm_is "$VICTIM" sleep
-	run pinctl pin --pid "$(xargs <"/proc/$VICTIM/task/$VICTIM/children")" anon
+	start_zombie
+	run pinctl pin --pid "$ZOMBIE" anon
 	failed_with 'has ended, and waits for its parent'
 }
 
