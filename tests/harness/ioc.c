@@ -236,3 +236,17 @@ void ioc_set_param(const char *name, unsigned long long value)
 	if (fprintf(file, "%llu\n", value) < 0 || fclose(file) != 0)
 		FAIL("parameter %s cannot be set: errno %d", name, errno);
 }
+
+void ioc_check_commands(bool (*has)(unsigned long command))
+{
+	int dev = ioc_device();
+	unsigned int nr;
+
+	for (nr = 0; nr < 256; nr++) {
+		errno = 0;
+		CHECK(ioctl(dev, _IO(PINMEM_IOC_TYPE, nr), NULL) < 0);
+		CHECK_MSG(has(_IO(PINMEM_IOC_TYPE, nr)) == (errno != ENOTTY),
+			  "command %u", nr);
+	}
+	close(dev);
+}

@@ -200,6 +200,9 @@ void ioc_must_refuse(const char *file, int line, int dev,
 /* What is known of the page at this address of the caller. */
 #define QUERY(dev, addr)	ioc_must_query(__FILE__, __LINE__, dev, addr)
 
+/* That a table has each command that the driver knows, and no other. */
+void ioc_check_commands(bool (*has)(unsigned long command));
+
 /* The name of a reason, for messages. */
 const char *ioc_why(uint32_t why);
 

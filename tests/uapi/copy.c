@@ -15,21 +15,19 @@
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 
+static bool has_row(unsigned long command)
+{
+	const struct command *c;
+
+	for_each_command(c)
+		if (c->number == command)
+			return true;
+	return false;
+}
+
 TEST(every_command_has_its_row)
 {
-	int dev = ioc_device();
-	unsigned int nr;
-	bool known;
-	size_t i;
-
-	for (nr = 0; nr < 256; nr++) {
-		known = false;
-		for (i = 0; i < nr_commands; i++)
-			known |= commands[i].number == _IO(PINMEM_IOC_TYPE, nr);
-		errno = 0;
-		CHECK(ioctl(dev, _IO(PINMEM_IOC_TYPE, nr), NULL) < 0);
-		CHECK_MSG(known == (errno != ENOTTY), "command %u", nr);
-	}
+	ioc_check_commands(has_row);
 }
 
 static void spoil(struct place *place, void (*how)(void *page))
