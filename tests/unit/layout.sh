@@ -33,10 +33,11 @@ in_layout() {
 	sed -n 's/^FIELD(\(.*\), \(.*\),.*/\1.\2/p; s/^NUMBER(\(.*\),.*/\1/p' "$here/layout.c" | sort
 }
 
-all_there() {
-	in_header >"$scratch/header"
-	in_layout >"$scratch/layout"
-	[ -s "$scratch/header" ] && diff "$scratch/header" "$scratch/layout" >"$scratch/diff"
+# same_lists HEADER TEST: two functions that print the same, and not nothing
+same_lists() {
+	"$1" >"$scratch/header"
+	"$2" >"$scratch/test"
+	[ -s "$scratch/header" ] && diff "$scratch/header" "$scratch/test" >"$scratch/diff"
 	status=$?
 	sed 's/^/# /' "$scratch/diff"
 	return "$status"
@@ -61,27 +62,18 @@ pointers_in_test() {
 		"$here/../harness/call.c" | sort
 }
 
-pointers_tested() {
-	pointers_in_header >"$scratch/header"
-	pointers_in_test >"$scratch/test"
-	[ -s "$scratch/header" ] && diff "$scratch/header" "$scratch/test" >"$scratch/diff"
-	status=$?
-	sed 's/^/# /' "$scratch/diff"
-	return "$status"
-}
-
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 echo 1..4
 layout 1 "the layout is that of the first release" "${CC:-cc}"
 layout 2 "the layout for 32-bit callers is the same" "${CC32-}"
-if all_there; then
+if same_lists in_header in_layout; then
 	echo "ok 3 - every field and constant has its line"
 else
 	echo "not ok 3 - every field and constant has its line"
 fi
-if pointers_tested; then
+if same_lists pointers_in_header pointers_in_test; then
 	echo "ok 4 - every pointer has its row in the tests of copies"
 else
 	echo "not ok 4 - every pointer has its row in the tests of copies"
