@@ -31,7 +31,7 @@ usage() {
 count() {
 	local dir
 	local -a dirs=("$TREE")
-	for dir in "$LOGS"/{vm,zones}-debug{,-*}/gcov; do
+	for dir in "$LOGS"/{vm,zones,leaks}-debug{,-*}/gcov; do
 		[ ! -d "$dir" ] || dirs+=("$dir")
 	done
 	[ "${#dirs[@]}" -gt 1 ] || die "the debug kernel's VM has not run"

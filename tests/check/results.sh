@@ -89,7 +89,7 @@ stage() {
 		note "$STAGE: ok ($passed)"
 	else
 		note "$STAGE: $failed FAILED, $passed passed; the end of $LOGS/$STAGE.log:"
-		grep -v '^== ' "$LOGS/$STAGE.log" | tail -n 20 | sed 's/^/         /' >&2
+		grep -v '^== ' "$LOGS/$STAGE.log" | tail -n 40 | sed 's/^/         /' >&2
 	fi
 	[ "$failed" -eq 0 ]
 }
@@ -136,9 +136,16 @@ skips() {
 		sort
 }
 
+# A stage that was killed in the background has said nothing.
+silent_stages() {
+	find "$RESULTS_DIR" -type f -empty -printf 'fail\t%f\tended without a result\n' |
+		LC_ALL=C sort
+}
+
 # The end: skips with their reasons, failures, and the one line that counts.
 summarise() {
 	local passed failed skipped
+	silent_stages >>"$RESULTS_DIR/check"
 	cat "$RESULTS_DIR"/* >"$LOGS/check.results"
 	passed=$(count_of pass "$LOGS/check.results")
 	failed=$(count_of fail "$LOGS/check.results")

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define SETTLE_MS	5000
+#define TOLD_AFTER	40	/* lines of the kernel log */
 #define POLL_MS		20
 
 /* Kernel messages that no test may cause. */
@@ -253,13 +254,16 @@ static bool is_bad(const char *message, struct reports *reports)
 	       (reports->race && strstr(message, "[pinmem]"));
 }
 
-/* User space can write to the log as well: only the kernel's own words count. */
+/*
+ * User space can write to the log as well: only the kernel's own words count.  What
+ * follows a bad one tells where it was.
+ */
 static bool check_kmsg(const struct level *level, struct text *text)
 {
 	unsigned long long number;
 	char record[8192], *message;
 	struct reports reports = { 0 };
-	unsigned int facility;
+	unsigned int facility, more = 0;
 	bool good = true;
 	int fd = kmsg_from(level->kmsg);
 
@@ -272,8 +276,12 @@ static bool check_kmsg(const struct level *level, struct text *text)
 		if (number < level->kmsg || facility != 0)
 			continue;
 		if (is_bad(message, &reports)) {
-			say(text, "kernel log: %s\n", message);
+			more = TOLD_AFTER;
 			good = false;
+		}
+		if (more) {
+			say(text, "kernel log: %s\n", message);
+			more--;
 		}
 	}
 	return good;

@@ -48,7 +48,7 @@ static int remember(void)
 static int check(void)
 {
 	struct level level;
-	char text[4096];
+	char text[8192];
 
 	level_take(&level);
 	if (!recall(&level)) {

@@ -3,6 +3,7 @@
 #include "test.h"
 #include "balance.h"
 
+#include <fnmatch.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -257,10 +258,11 @@ static bool run_forked(const struct test *test)
 static bool run_levelled(const struct test *test)
 {
 	struct level level;
-	char text[4096], *line, *rest = text;
+	char text[8192], *line, *rest = text;
 	bool good;
 
-	if (!level_possible())
+	/* Beside others nothing is known of the kernel as a whole. */
+	if (test_beside() > 1 || !level_possible())
 		return run_forked(test);
 	level_take(&level);
 	good = run_forked(test);
@@ -296,7 +298,7 @@ static bool is_chosen(const struct test *test, char **names)
 	if (!*names)
 		return true;
 	for (; *names; names++) {
-		if (strncmp(test->name, *names, strlen(*names)) == 0)
+		if (fnmatch(*names, test->name, 0) == 0)
 			return true;
 	}
 	return false;
@@ -339,7 +341,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--list") == 0)
 		return list_tests();
 	if (argc > 1 && (argv[1][0] == '-' || count_tests(argv + 1) == 0)) {
-		fprintf(stderr, "usage: %s [--list | NAME...]\n", argv[0]);
+		fprintf(stderr, "usage: %s [--list | PATTERN...]\n", argv[0]);
 		return EXIT_USAGE;
 	}
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,

@@ -68,8 +68,11 @@ const struct test *test_running(void);
 
 unsigned int test_loop_seconds(void);
 
+/* How many tests run at the same time: PINMEM_BESIDE, else 1. */
+unsigned int test_beside(void);
+
 /*
- * About how many times slower than a stock kernel this one is: 1 for stock ones.
+ * About how many times slower than a test alone on a stock kernel this one is.
  * The limits of tests and of checks that take a time in ms are longer by it.
  */
 unsigned int test_slowness(void);

@@ -989,11 +989,11 @@ static void unload_again_and_again(int sock, void *arg)
 	long long before = mm_pins();
 	struct target kept;
 	struct peer owner;
-	int i;
+	int i, rounds = test_slowness() > 1 ? 4 : 15;
 
 	(void)sock;
 	(void)arg;
-	for (i = 0; i < 15; i++) {
+	for (i = 0; i < rounds; i++) {
 		kept = target_start();
 		make_and_go(&kept, KEEP, 0);
 		owner = peer_start(pin_and_wait, NULL);

@@ -50,17 +50,22 @@ tree_options() {
 	[ "$1" != debug ] || printf '%s\n' --enable-coverage CFLAGS='-g -O0'
 }
 
+# is_configured TREE OPTION: with that, which names kernels that may have gone since
+is_configured() {
+	[ -x "$BUILD/$1/config.status" ] && "$BUILD/$1/config.status" --config | grep -qF -- "$2"
+}
+
 # build_for_vm KERNEL: what VMs are filled from, for demo and boot: configured when
 # it is not yet, and brought up to date.
 build_for_vm() {
-	local tree
+	local tree with
 	local -a kernels=("$1") options
 	tree=$(tree_of "$1")
 	[ "$tree" != gcc ] || kernels=("${STOCK_KERNELS[@]}")
 	if autotools_newer; then run_autoreconf || return 1; fi
 	mapfile -t options < <(tree_options "$tree")
-	[ -e "$BUILD/$tree/Makefile" ] ||
-		configure_tree "$tree" --enable-werror "${options[@]}" \
-			"$(with_kernels "${kernels[@]}")" || return 1
+	with=$(with_kernels "${kernels[@]}")
+	is_configured "$tree" "$with" ||
+		configure_tree "$tree" --enable-werror "${options[@]}" "$with" || return 1
 	make_tree "$tree" all
 }

@@ -9,7 +9,10 @@ for piece in common cache host kernels rootfs build image qemu; do
 	. "$(dirname "${BASH_SOURCE[0]}")/$piece.sh"
 done
 
-TESTS_CMDLINE="panic=-1 oops=panic secretmem.enable=1 \
+# An emulated CPU is 20 times slower than a real one, and a busy machine stops it for
+# half a minute at times, so the kernel waits longer before it calls that a lockup.
+PATIENCE="watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120"
+TESTS_CMDLINE="$PATIENCE panic=-1 oops=panic secretmem.enable=1 \
 systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 
 # The layouts of memory: "vm" is the VM of nearly all tests, "zones" has little
