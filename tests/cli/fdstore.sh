@@ -103,7 +103,7 @@ the_target_ends() {
 	stop_keeper
 	must no_pins
 }
-ended() { pinctl status --json | jq -e '.pins[0].state == "ended"' >/dev/null; }
+ended() { [[ $(pinctl status --json) == *'"state":"ended"'* ]]; }
 
 test_that "a pin in systemd's store lives through a restart" a_restart
 test_that "and through a crash" a_crash

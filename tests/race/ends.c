@@ -280,13 +280,13 @@ static void unpin_one_that_leaves(int dev, uint32_t flags)
 
 static void meet_end_of_target(uint32_t flags)
 {
-	long long before = mm_pins();
+	long long before = race_pins();
 	int dev = ioc_device();
 
 	race_start(10);
 	while (race_goes_on())
 		unpin_one_that_leaves(dev, flags);
-	CHECK_WITHIN_MS(SOON_MS, mm_pins() == before);
+	CHECK_WITHIN_MS(SOON_MS, race_pins() == before);
 }
 
 TEST_LOOP(an_unpin_meets_the_end_of_the_target)

@@ -217,7 +217,7 @@ static void grow_until_killed(int sock, void *arg)
 
 TEST_LOOP(a_step_meets_the_kill_of_its_process)
 {
-	long long before = mm_pins();
+	long long before = race_pins();
 	struct peer peer;
 
 	close(ioc_device());
@@ -227,7 +227,7 @@ TEST_LOOP(a_step_meets_the_kill_of_its_process)
 		peer_hear(peer.sock);
 		race_pause(20000);
 		peer_kill(&peer);
-		CHECK_WITHIN_MS(SOON_MS, mm_pins() == before);
+		CHECK_WITHIN_MS(SOON_MS, race_pins() == before);
 	}
 	race_tell();
 	race_expect("step", 0, 5);
@@ -273,7 +273,7 @@ static void grow_in(struct peer *peer, int dev, char *memory)
 
 TEST_LOOP(a_step_meets_the_kill_of_its_target)
 {
-	long long before = mm_pins();
+	long long before = race_pins();
 	int dev = ioc_device();
 	struct peer peer;
 	char *memory;
@@ -284,7 +284,7 @@ TEST_LOOP(a_step_meets_the_kill_of_its_target)
 		memory = (char *)peer_hear(peer.sock);
 		grow_in(&peer, dev, memory);
 		peer_kill(&peer);
-		CHECK_EQ(mm_pins(), before);
+		CHECK_EQ(race_pins(), before);
 	}
 	race_tell();
 	race_expect("step", 0, 5);

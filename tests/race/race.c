@@ -218,6 +218,11 @@ void race_pause(unsigned int most_us)
 		 (now.tv_nsec - start.tv_nsec) / 1000 < (long)us);
 }
 
+long long race_pins(void)
+{
+	return test_beside() > 1 ? 0 : mm_pins();
+}
+
 void race_check_level(void)
 {
 	CHECK_WITHIN_MS(SOON_MS, mm_status_kb(0, "VmPin:") == 0);

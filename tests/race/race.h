@@ -75,6 +75,9 @@ unsigned int race_random(unsigned int limit);
 /* Lets up to so much time pass, mostly less; longer where all takes longer. */
 void race_pause(unsigned int most_us);
 
+/* The pins of all; 0 beside other tests, whose pins come and go. */
+long long race_pins(void);
+
 /* That no page of the caller is pinned, soon. */
 void race_check_level(void);
 

@@ -83,14 +83,14 @@ static void pin_until_it_has_gone(int dev, enum leaving how)
 
 static void pin_those_that_go(enum leaving first, enum leaving last)
 {
-	long long before = mm_pins();
+	long long before = race_pins();
 	int dev = ioc_device();
 	unsigned int i;
 
 	race_start(6);
 	for (i = first; race_goes_on(); i = i == last ? first : i + 1)
 		pin_until_it_has_gone(dev, i);
-	CHECK_WITHIN_MS(SOON_MS, mm_pins() == before);
+	CHECK_WITHIN_MS(SOON_MS, race_pins() == before);
 	race_tell();
 	race_expect("pin", 0, 4);
 	race_expect("pin", ESRCH, race_counted("rounds", 0));
@@ -274,7 +274,7 @@ TEST_LOOP(a_kill_meets_a_pin_of_memory_that_never_comes)
 		LONGTERM | PINMEM_PIN_SLOW, LONGTERM | WRITE | REVOCABLE,
 		LONGTERM | GROW,
 	};
-	long long before = mm_pins();
+	long long before = race_pins();
 	unsigned int i;
 
 	close(ioc_device());
@@ -284,7 +284,7 @@ TEST_LOOP(a_kill_meets_a_pin_of_memory_that_never_comes)
 	for (i = 0; race_goes_on(); i++)
 		wait_and_be_killed(modes[i % 7]);
 	race_join();
-	CHECK_WITHIN_MS(SOON_MS, mm_pins() == before);
+	CHECK_WITHIN_MS(SOON_MS, race_pins() == before);
 	race_tell();
 	race_expect("others", 0, 20);
 }

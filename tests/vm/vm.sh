@@ -19,9 +19,16 @@ systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 # memory and a module of it that is plugged in and makes ZONE_MOVABLE (movablecore=
 # leaves what the kernel took at boot there, which never goes offline). Both have
 # some as a pmem device. "leaks" has as little as will do, since kmemleak looks at
-# all of it; the others go without kmemleak.
+# all of it; the others go without kmemleak. "loops" is as "vm", for a longer time.
+LOOPS_TIMEOUT=7200
 
-# use_layout LAYOUT KERNEL: its memory, and their suite, from here on
+# has_suite KERNEL: one of its own; that of "debug" is what there is time for, and
+# WHOLE_SUITE=yes runs all on it
+has_suite() {
+	[ -e "$TOP/tests/vm/suite-$1" ] && ! { [ "$1" = debug ] && [ "${WHOLE_SUITE-}" = yes ]; }
+}
+
+# use_layout LAYOUT KERNEL: its memory, time, and suite, from here on
 # shellcheck disable=SC2034  # run_qemu and make_image use them
 use_layout() {
 	VM_PLUGGED_MEMORY=''
@@ -35,12 +42,17 @@ use_layout() {
 		VM_SUITE=suite-zones VM_NODE_MEMORY=1G VM_PLUGGED_MEMORY=512M
 		LAYOUT_CMDLINE="memhp_default_state=online_movable memmap=128M!256M kmemleak=off"
 		;;
+	loops)
+		VM_SUITE=suite-loops VM_NODE_MEMORY=3G
+		LAYOUT_CMDLINE="pinmem.race=600 memmap=128M!256M kmemleak=off"
+		[ "$VM_TIMEOUT" -gt "$LOOPS_TIMEOUT" ] || VM_TIMEOUT=$LOOPS_TIMEOUT
+		;;
 	leaks)
 		VM_SUITE=suite-leaks VM_NODE_MEMORY=1G
 		LAYOUT_CMDLINE=''
 		;;
 	esac
-	if [ "$1" = vm ] && [ -e "$TOP/tests/vm/suite-$2" ]; then VM_SUITE=suite-$2; fi
+	if [ "$1" = vm ] && has_suite "$2"; then VM_SUITE=suite-$2; fi
 }
 
 # fetch_all KERNEL: all that is downloaded, before anything is built with it.
