@@ -38,19 +38,17 @@ static bool unpin(int dev, uint64_t handle)
 
 #define WINS		2
 
-/* Whether there is time left, or one side has not yet won as often as it must. */
-static bool undecided(void)
+/* Each of both sides wins. */
+static void want_both(void)
 {
-	return race_goes_on() || race_counted("unpin", 0) < WINS ||
-	       race_counted("unpin", ENOENT) < WINS;
+	race_want("unpin", 0, WINS);
+	race_want("unpin", ENOENT, WINS);
 }
 
-static void expect_both(void)
+static void tell_level(void)
 {
 	race_tell();
 	race_check_level();
-	race_expect("unpin", 0, WINS);
-	race_expect("unpin", ENOENT, WINS);
 }
 
 /*
@@ -101,9 +99,10 @@ TEST_LOOP(an_unpin_meets_the_close_of_the_file)
 	char *memory = mm_map_touched(LEN);
 	struct gate gate = { .round = 0 };
 
+	want_both();
 	race_start(50);
 	race_thread(unpin_each, &gate);
-	while (undecided()) {
+	while (race_goes_on()) {
 		int dev = ioc_device();
 
 		open_gate(&gate, PIN(dev, memory, LEN, LONGTERM));
@@ -114,7 +113,7 @@ TEST_LOOP(an_unpin_meets_the_close_of_the_file)
 	}
 	open_gate(&gate, 0);
 	race_join();
-	expect_both();
+	tell_level();
 }
 
 /* A kept pin vanishes when it ends: an unpin then comes too late. */
@@ -124,7 +123,7 @@ static void meet_end_of_time(uint32_t flags)
 	int dev = ioc_device();
 	struct pinmem_ioc_pin pin;
 
-	while (undecided()) {
+	while (race_goes_on()) {
 		CHECK_OK(ioc_pin_ttl(dev, memory, LEN, flags, 300000, &pin));
 		race_round();
 		race_pause(1200);
@@ -136,10 +135,11 @@ static void meet_end_of_time(uint32_t flags)
 
 TEST_LOOP(an_unpin_meets_the_end_of_the_time)
 {
+	race_want("live", 0, 2);
+	want_both();
 	race_start(50);
 	meet_end_of_time(KEEP | WRITE);
-	expect_both();
-	race_expect("live", 0, 2);
+	tell_level();
 }
 
 /* What shows in the pin's place: nothing, or another page. */
@@ -208,9 +208,10 @@ TEST_LOOP(an_unpin_meets_a_revocation)
 	int dev = ioc_device();
 	uint64_t handle;
 
+	want_both();
 	race_start(20);
 	race_thread(change_each, &c);
-	while (undecided()) {
+	while (race_goes_on()) {
 		map_to_change(&c);
 		handle = PIN(dev, c.memory, LEN,
 			     LONGTERM | WRITE | KEEP | REVOCABLE);
@@ -225,7 +226,7 @@ TEST_LOOP(an_unpin_meets_a_revocation)
 	}
 	open_gate(&c.gate, 0);
 	race_join();
-	expect_both();
+	tell_level();
 }
 
 /*
@@ -291,19 +292,19 @@ static void meet_end_of_target(uint32_t flags)
 
 TEST_LOOP(an_unpin_meets_the_end_of_the_target)
 {
+	race_want("live", 0, 1);
+	race_want("ended", 0, 1);
 	meet_end_of_target(LONGTERM | WRITE);
 	race_tell();
-	race_expect("live", 0, 1);
-	race_expect("ended", 0, 1);
 	race_expect("unpin", 0, race_counted("rounds", 0));
 }
 
 TEST_LOOP(an_unpin_meets_the_end_of_the_target_of_a_kept_pin)
 {
+	race_want("unpin", 0, 1);
+	race_want("unpin", ENOENT, 1);
 	meet_end_of_target(LONGTERM | WRITE | KEEP);
 	race_tell();
-	race_expect("unpin", 0, 1);
-	race_expect("unpin", ENOENT, 1);
 }
 
 /* An owner that ends with the file that owns the pin, while root unpins it. */
@@ -346,13 +347,14 @@ TEST_LOOP(an_unpin_meets_that_of_an_administrator)
 	atomic_uint_fast64_t *handle = race_shared(PAGE);
 
 	close(ioc_device());
+	race_want("admin's unpin", 0, 2);
+	race_want("admin's unpin", ENOENT, 2);
+	want_both();
 	race_start(50);
 	race_process(pin_as_user, handle);
 	race_thread(unpin_for_others, handle);
 	race_join();
-	expect_both();
-	race_expect("admin's unpin", 0, 2);
-	race_expect("admin's unpin", ENOENT, 2);
+	tell_level();
 }
 
 /*
@@ -412,6 +414,7 @@ TEST_LOOP(an_unpin_meets_a_dump)
 	char *memory = mm_map_touched(PAGE);
 	int dev = ioc_device(), i;
 
+	race_want("lists that changed", 0, 5);
 	race_start(50);
 	for (i = 0; i < LASTING; i++)
 		lasting[i] = PIN(dev, memory, PAGE, LONGTERM);
@@ -421,5 +424,4 @@ TEST_LOOP(an_unpin_meets_a_dump)
 	race_thread(come_and_go, NULL);
 	race_join();
 	race_tell();
-	race_expect("lists that changed", 0, 5);
 }

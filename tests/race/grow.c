@@ -107,6 +107,10 @@ static void start_growing(struct growing *growing, uint64_t ttl)
 {
 	growing->dev = ioc_device();
 	growing->memory = mm_map_touched(LEN);
+	race_want("step", 0, 20);
+	race_want("step", ENOENT, 1);
+	race_want("step", EBUSY, 1);
+	race_want("read", 0, 5);
 	race_start(20);
 	atomic_store(&growing->handle, pin_to_grow(growing, ttl));
 	race_thread(grow_it, growing);
@@ -120,10 +124,6 @@ static void stop_growing(struct growing *growing)
 	UNPIN(growing->dev, atomic_load(&growing->handle));
 	race_tell();
 	race_check_level();
-	race_expect("step", 0, 20);
-	race_expect("step", ENOENT, 1);
-	race_expect("step", EBUSY, 1);
-	race_expect("read", 0, 5);
 }
 
 TEST_LOOP(a_step_meets_an_unpin)
@@ -144,6 +144,7 @@ TEST_LOOP(a_step_meets_the_end_of_the_time)
 {
 	struct growing growing;
 
+	race_want("ended", 0, 10);
 	start_growing(&growing, 3 * MS);
 	while (race_goes_on()) {
 		while (ioc_state(growing.dev, atomic_load(&growing.handle)) ==
@@ -155,7 +156,6 @@ TEST_LOOP(a_step_meets_the_end_of_the_time)
 			     pin_to_grow(&growing, MS + race_random(5 * MS)));
 	}
 	stop_growing(&growing);
-	race_expect("ended", 0, 10);
 }
 
 /*
@@ -181,6 +181,9 @@ TEST_LOOP(a_step_meets_the_close_of_the_file)
 	struct growing growing = { .memory = mm_map_touched(LEN) };
 
 	growing.dev = ioc_device();
+	race_want("step", 0, 20);
+	race_want("step", EBADF, 1);
+	race_want("step", ENOENT, 1);
 	race_start(20);
 	race_thread(grow_until_closed, &growing);
 	race_thread(grow_until_closed, &growing);
@@ -195,9 +198,6 @@ TEST_LOOP(a_step_meets_the_close_of_the_file)
 	close(growing.dev);
 	race_tell();
 	race_check_level();
-	race_expect("step", 0, 20);
-	race_expect("step", EBADF, 1);
-	race_expect("step", ENOENT, 1);
 }
 
 static void grow_until_killed(int sock, void *arg)
@@ -221,6 +221,7 @@ TEST_LOOP(a_step_meets_the_kill_of_its_process)
 	struct peer peer;
 
 	close(ioc_device());
+	race_want("step", 0, 5);
 	race_start(5);
 	while (race_goes_on()) {
 		peer = peer_start(grow_until_killed, NULL);
@@ -230,7 +231,6 @@ TEST_LOOP(a_step_meets_the_kill_of_its_process)
 		CHECK_WITHIN_MS(SOON_MS, race_pins() == before);
 	}
 	race_tell();
-	race_expect("step", 0, 5);
 }
 
 static void be_pinned(int sock, void *arg)
@@ -278,6 +278,7 @@ TEST_LOOP(a_step_meets_the_kill_of_its_target)
 	struct peer peer;
 	char *memory;
 
+	race_want("step", 0, 5);
 	race_start(5);
 	while (race_goes_on()) {
 		peer = peer_start(be_pinned, NULL);
@@ -287,6 +288,5 @@ TEST_LOOP(a_step_meets_the_kill_of_its_target)
 		CHECK_EQ(race_pins(), before);
 	}
 	race_tell();
-	race_expect("step", 0, 5);
 	CHECK_GT(race_counted("step", ESRCH) + race_counted("step", ENOENT), 5);
 }

@@ -151,6 +151,16 @@ TEST_LOOP(all_commands_meet_at_one_handle)
 	struct common common = { .dev = ioc_device() };
 	int i;
 
+	race_want("unpin", 0, 10);
+	race_want("unpin", ENOENT, 1);
+	race_want("read", 0, 10);
+	race_want("read", ENOENT, 1);
+	race_want("info", 0, 1);
+	race_want("query", 0, 1);
+	race_want("write", 0, 1);
+	race_want("extents", 0, 1);
+	race_want("open", 0, 1);
+	race_want("renew", 0, 1);
 	race_start(20);
 	common.memory = mm_map_touched(LEN);
 	atomic_store(&common.handle, pin_anew(&common));
@@ -165,16 +175,6 @@ TEST_LOOP(all_commands_meet_at_one_handle)
 	UNPIN(common.dev, atomic_load(&common.handle));
 	race_tell();
 	race_check_level();
-	race_expect("unpin", 0, 10);
-	race_expect("unpin", ENOENT, 1);
-	race_expect("read", 0, 10);
-	race_expect("read", ENOENT, 1);
-	race_expect("info", 0, 1);
-	race_expect("query", 0, 1);
-	race_expect("write", 0, 1);
-	race_expect("extents", 0, 1);
-	race_expect("open", 0, 1);
-	race_expect("renew", 0, 1);
 }
 
 /*
@@ -201,6 +201,8 @@ TEST_LOOP(a_renewal_meets_the_pin_that_is_being_made)
 	struct common common = { .dev = ioc_device() };
 	struct pinmem_ioc_pin pin;
 
+	race_want("renew", 0, 10);
+	race_want("renew", ENOENT, 10);
 	race_start(100);
 	common.memory = mm_map_touched(PAGE);
 	atomic_store(&common.handle, PIN(common.dev, common.memory, PAGE, 0));
@@ -216,8 +218,6 @@ TEST_LOOP(a_renewal_meets_the_pin_that_is_being_made)
 	}
 	race_join();
 	race_tell();
-	race_expect("renew", 0, 10);
-	race_expect("renew", ENOENT, 10);
 }
 
 /* Processes that are sent a handle file each, use it, and sometimes end its pin. */
@@ -265,6 +265,11 @@ TEST_LOOP(processes_meet_at_the_files_of_a_pin)
 	char *memory;
 	int i, dev, last;
 
+	race_want("unpin", 0, 5);
+	race_want("read", 0, 10);
+	race_want("read", ENOENT, 1);
+	race_want("write", 0, 1);
+	race_want("query", 0, 1);
 	race_start(10);
 	for (i = 0; i < PEERS; i++)
 		peers[i] = peer_start(use_what_comes, NULL);
@@ -289,9 +294,4 @@ TEST_LOOP(processes_meet_at_the_files_of_a_pin)
 		peer_join(&peers[i]);
 	}
 	race_tell();
-	race_expect("unpin", 0, 5);
-	race_expect("read", 0, 10);
-	race_expect("read", ENOENT, 1);
-	race_expect("write", 0, 1);
-	race_expect("query", 0, 1);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define MAX_COUNTS	48
+#define MAX_WANTS	12
 #define MAX_THREADS	16
 #define MAX_PROCESSES	16
 #define ERROR_BITS	12
@@ -28,6 +29,13 @@ struct count {
 	atomic_uint_fast64_t key;
 	atomic_ulong times;
 };
+
+static struct want {
+	const char *what;
+	int error;
+	unsigned long least;
+} wants[MAX_WANTS];
+static size_t nr_wants;
 
 /* All that the processes of a test have in common. */
 static struct race {
@@ -106,13 +114,28 @@ void race_round(void)
 	race_count(ROUNDS);
 }
 
+void race_want(const char *what, int error, unsigned long least)
+{
+	CHECK_LT(nr_wants, MAX_WANTS);
+	wants[nr_wants++] = (struct want){ what, error, least };
+}
+
+static bool has_all(void)
+{
+	const struct want *want;
+
+	for (want = wants; want < wants + nr_wants; want++)
+		if (race_counted(want->what, want->error) < want->least)
+			return false;
+	return race_counted(ROUNDS, 0) >= race->least_rounds;
+}
+
 bool race_goes_on(void)
 {
 	unsigned long now = test_now_ms();
 
 	return now < race->end_ms ||
-	       (race_counted(ROUNDS, 0) < race->least_rounds &&
-		now < race->end_ms + LONGER_MS * test_slowness());
+	       (now < race->end_ms + LONGER_MS * test_slowness() && !has_all());
 }
 
 bool race_result(const char *file, int line, const char *what, long ret,
@@ -136,6 +159,7 @@ void race_tell(void)
 {
 	unsigned long ms = test_now_ms() - race->start_ms;
 	const struct count *count;
+	const struct want *want;
 	char line[1000] = "";
 	size_t len = 0;
 
@@ -153,6 +177,8 @@ void race_tell(void)
 	}
 	test_note("%lu ms: %s", ms, line);
 	race_expect(ROUNDS, 0, race->least_rounds);
+	for (want = wants; want < wants + nr_wants; want++)
+		race_expect(want->what, want->error, want->least);
 }
 
 void race_expect(const char *what, int error, unsigned long least)

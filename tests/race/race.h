@@ -31,8 +31,15 @@
 #define SOON_MS		10000
 
 /*
+ * What the loop is for: that this happens so often, as race_counted() tells.  Before
+ * race_start().
+ */
+void race_want(const char *what, int error, unsigned long least);
+
+/*
  * Starts the time of the loop, and all counts at 0; the first time before any fork.
- * It takes longer if there were not so many rounds by then.
+ * It takes longer if there were not so many rounds by then, or not all that is
+ * wanted.
  */
 void race_start(unsigned long rounds);
 bool race_goes_on(void);
@@ -57,8 +64,10 @@ bool race_result(const char *file, int line, const char *what, long ret,
 /* How often that happened; of a call, that it ended with this error. */
 unsigned long race_counted(const char *what, int error);
 
-/* Tells all counts, and fails if there were too few rounds, or of something. */
+/* Tells all counts, and fails if there were too few rounds, or of what is wanted. */
 void race_tell(void);
+
+/* As race_want(), of what is known only now. */
 void race_expect(const char *what, int error, unsigned long least);
 
 /* Threads that are joined, and processes that must end well. */

@@ -87,12 +87,12 @@ static void pin_those_that_go(enum leaving first, enum leaving last)
 	int dev = ioc_device();
 	unsigned int i;
 
+	race_want("pin", 0, 4);
 	race_start(6);
 	for (i = first; race_goes_on(); i = i == last ? first : i + 1)
 		pin_until_it_has_gone(dev, i);
 	CHECK_WITHIN_MS(SOON_MS, race_pins() == before);
 	race_tell();
-	race_expect("pin", 0, 4);
 	race_expect("pin", ESRCH, race_counted("rounds", 0));
 }
 
@@ -204,6 +204,7 @@ TEST_LOOP(a_pin_meets_a_fork)
 	struct forked f = { .dev = ioc_device() };
 	size_t i;
 
+	race_want("forks", 0, 3);
 	race_start(10);
 	f.memory = mm_map(FORK_PAGES * PAGE);
 	for (i = 0; i < FORK_PAGES; i++)
@@ -214,7 +215,6 @@ TEST_LOOP(a_pin_meets_a_fork)
 	race_join();
 	race_tell();
 	race_check_level();
-	race_expect("forks", 0, 3);
 }
 
 /*
@@ -278,6 +278,7 @@ TEST_LOOP(a_kill_meets_a_pin_of_memory_that_never_comes)
 	unsigned int i;
 
 	close(ioc_device());
+	race_want("others", 0, 20);
 	race_start(4);
 	race_thread(go_on, NULL);
 	race_thread(go_on, NULL);
@@ -286,5 +287,4 @@ TEST_LOOP(a_kill_meets_a_pin_of_memory_that_never_comes)
 	race_join();
 	CHECK_WITHIN_MS(SOON_MS, race_pins() == before);
 	race_tell();
-	race_expect("others", 0, 20);
 }
