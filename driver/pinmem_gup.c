@@ -17,6 +17,10 @@
  * that can be written asks for FOLL_WRITE, which breaks copy-on-write first; and
  * what is not the mapping's own page after that is refused, or noted where the
  * mapping cannot be written.
+ *
+ * Giving back is the job of unpin_user_pages_dirty_lock(), but that waits for
+ * every page that is locked and not dirty, and a FUSE server can keep it locked
+ * for ever.  So pages are made dirty here, waiting as the caller wants it.
  */
 
 #include <linux/backing-dev.h>
@@ -639,7 +643,7 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 		pinmem_extended(pin)->tail = g.builder.last;
 	free_page((unsigned long)batch);
 	if (err) {
-		pinmem_gup_release(&pin->runs, pin->flags & ~PINMEM_PIN_WRITE);
+		pinmem_gup_drop(pin);
 		pinmem_dax_release(pin);
 	} else if (g.as_mapped) {
 		pin->flags |= PINMEM_PIN_AS_MAPPED;
@@ -668,43 +672,100 @@ static void release_batch(struct page **batch, unsigned long nr, u32 flags)
 	if (flags & PINMEM_PIN_GET)
 		release_pages(batch, nr);
 	else
-		unpin_user_pages_dirty_lock(batch, nr,
-					    flags & PINMEM_PIN_WRITE);
+		unpin_user_pages(batch, nr);
 	cond_resched();
 }
 
+static bool lock_folio(struct folio *folio, enum pinmem_wait wait)
+{
+	if (folio_trylock(folio))
+		return true;
+	if (wait == PINMEM_WAIT_NOT)
+		return false;
+	if (wait == PINMEM_WAIT_KILLABLE)
+		return !folio_lock_killable(folio);
+	folio_lock(folio);
+	return true;
+}
+
 /*
- * Gives back all that the runs of a pin with these flags hold, and the runs.
- * Cannot fail.
+ * The data was written through the pin before this, so that a page which is
+ * cleaned from now on has been written out with it.
  */
-void pinmem_gup_release(struct pinmem_runs *runs, u32 flags)
+static bool make_dirty(struct folio *folio, enum pinmem_wait wait)
+{
+	if (likely(folio_test_dirty(folio)))
+		return true;
+	if (!lock_folio(folio, wait))
+		return false;
+	folio_mark_dirty(folio);
+	folio_unlock(folio);
+	return true;
+}
+
+/*
+ * Gives back what the pin holds, from its place on; @dirty: having made it dirty.
+ * false: it came to a page that is locked and not to be waited for, and the place
+ * is there.
+ */
+static bool release(struct pinmem_pin *pin, bool dirty, enum pinmem_wait wait)
 {
 	struct page *small[BATCH_SMALL], **batch = small, **large = NULL;
-	unsigned long nr = 0, max = BATCH_SMALL;
+	unsigned long nr = 0, max = BATCH_SMALL, skip = pin->place.pages;
 	struct pinmem_runs_iter it;
 	bool more;
 
-	more = pinmem_runs_first(&it, runs);
-	if (more && (runs->nr > 1 || it.run.pages > BATCH_SMALL))
-		large = (struct page **)__get_free_page(GFP_KERNEL |
-							__GFP_NOWARN);
-	if (large) {
-		batch = large;
-		max = BATCH_PAGES;
-	}
+	more = pinmem_runs_resume(&it, &pin->runs, &pin->place);
 	for (; more; more = pinmem_runs_next(&it)) {
 		unsigned long mask = pinmem_kind_pages(it.run.kind) - 1;
 		unsigned long pfn = it.run.pfn, end = pfn + it.run.pages;
 
-		for (; pfn < end; pfn = (pfn | mask) + 1) {
-			batch[nr++] = pfn_to_page(pfn);
+		for (pfn += skip; pfn < end; pfn = (pfn | mask) + 1) {
+			struct page *page = pfn_to_page(pfn);
+
+			if (dirty && !make_dirty(page_folio(page), wait)) {
+				pinmem_runs_remember(&it, pfn - it.run.pfn,
+						     &pin->place);
+				goto out;
+			}
+			batch[nr++] = page;
 			if (nr < max)
 				continue;
-			release_batch(batch, nr, flags);
+			release_batch(batch, nr, pin->flags);
 			nr = 0;
+			if (large)
+				continue;
+			/* Not to wait for memory either. */
+			large = (struct page **)__get_free_page(GFP_NOWAIT |
+								__GFP_NOWARN);
+			if (large) {
+				batch = large;
+				max = BATCH_PAGES;
+			}
 		}
+		skip = 0;
 	}
-	release_batch(batch, nr, flags);
+out:
+	release_batch(batch, nr, pin->flags);
 	free_page((unsigned long)large);
-	pinmem_runs_free(runs);
+	return !more;
+}
+
+/*
+ * Gives back all that the pin holds, and its runs.  false: the rest of it waits
+ * for a page that is locked.
+ */
+bool pinmem_gup_release(struct pinmem_pin *pin, enum pinmem_wait wait)
+{
+	if (!release(pin, pin->flags & PINMEM_PIN_WRITE, wait))
+		return false;
+	pinmem_runs_free(&pin->runs);
+	return true;
+}
+
+/* The same of a pin that nobody can have written through. */
+void pinmem_gup_drop(struct pinmem_pin *pin)
+{
+	release(pin, false, PINMEM_WAIT_NOT);
+	pinmem_runs_free(&pin->runs);
 }
