@@ -10,9 +10,9 @@
  *
  * Ending: whoever sets pin->end gives back pages and charges, once.  An end that
  * nobody asked for is a work item of its own.  A page may be locked for ever, by
- * whoever writes to it: no work item waits for that, but puts the pin aside
- * (pinmem_stuck.c); UNPIN waits as long as its caller is not killed; and a close
- * waits, which holds up nobody else.
+ * whoever writes to it.  So only UNPIN and a close by who made the pin wait for
+ * that, as long as they are not killed; all others put the pin aside
+ * (pinmem_stuck.c).
  */
 
 #include <linux/mm.h>
@@ -421,7 +421,7 @@ static void retire(struct pinmem_pin *pin)
 }
 
 /* Gives back what it holds; false: not all of it. */
-static bool give_back(struct pinmem_pin *pin, enum pinmem_wait wait)
+static bool give_back(struct pinmem_pin *pin, bool wait)
 {
 	if (!pinmem_gup_release(pin, wait))
 		return false;
@@ -452,7 +452,7 @@ static bool end_begin(struct pinmem_pin *pin, enum pinmem_end why)
 /* Gives back what it holds, and drops a reference; false: not yet. */
 bool pinmem_give_back(struct pinmem_pin *pin)
 {
-	if (!give_back(pin, PINMEM_WAIT_NOT))
+	if (!give_back(pin, false))
 		return false;
 	if (pin->flags & PINMEM_PIN_KEEP && pinmem_pin_erase(pin))
 		forget(pin);
@@ -509,7 +509,7 @@ int pinmem_renew(struct pinmem_pin *pin, u64 ttl_ns)
 }
 
 /* Ends it in the caller's time. */
-static void end_now(struct pinmem_pin *pin, enum pinmem_wait wait)
+static void end_now(struct pinmem_pin *pin, bool wait)
 {
 	retire(pin);
 	if (give_back(pin, wait))
@@ -527,7 +527,7 @@ int pinmem_end(struct pinmem_pin *pin, enum pinmem_end why)
 	if (!pinmem_pin_erase(pin))
 		return -ENOENT;
 	if (end_begin(pin, why))
-		end_now(pin, PINMEM_WAIT_KILLABLE);
+		end_now(pin, true);
 	else
 		wait_var_event_killable(&pin->gone, READ_ONCE(pin->gone));
 	forget(pin);
@@ -535,13 +535,23 @@ int pinmem_end(struct pinmem_pin *pin, enum pinmem_end why)
 }
 
 /*
- * Ends a pin whose handle the caller erased.  When it returns pages and charges
- * are back, unless somebody else is at it.
+ * Whether it is the process that made the pin which closes the file.  It may be
+ * any other, even the kernel, and often in the exit of a process.
+ */
+static bool closed_by_maker(const struct pinmem_pin *pin)
+{
+	return pin->owner == task_tgid(current) &&
+	       !(current->flags & PF_EXITING);
+}
+
+/*
+ * Ends a pin whose handle the caller erased.  When it returns to who made the
+ * pin, pages and charges are back, unless somebody else is at it.
  */
 static void end_closed(struct pinmem_pin *pin)
 {
 	if (end_begin(pin, PINMEM_END_CLOSE))
-		end_now(pin, PINMEM_WAIT);
+		end_now(pin, closed_by_maker(pin));
 	forget(pin);
 }
 

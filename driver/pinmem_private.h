@@ -473,16 +473,9 @@ struct pinmem_gup {
 	struct pinmem_fail *fail;
 };
 
-/* For pages that somebody keeps locked. */
-enum pinmem_wait {
-	PINMEM_WAIT_NOT,
-	PINMEM_WAIT_KILLABLE,
-	PINMEM_WAIT,
-};
-
 int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	       unsigned long total, struct pinmem_fail *fail);
-bool pinmem_gup_release(struct pinmem_pin *pin, enum pinmem_wait wait);
+bool pinmem_gup_release(struct pinmem_pin *pin, bool wait);
 void pinmem_gup_drop(struct pinmem_pin *pin);
 int pinmem_gup_refuses(struct mm_struct *mm, u32 flags, unsigned long addr,
 		       unsigned long *end, struct pinmem_fail *fail);

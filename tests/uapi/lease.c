@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define WRITE		PINMEM_PIN_WRITE
@@ -92,6 +93,27 @@ TEST(a_short_pin_ends_when_its_lease_is_over)
 		UNPIN(dev, handle);
 		CHECK_EQ(ioc_state(dev, handle), 0);
 	}
+}
+
+static void lease_out(int dev, void *page, uint32_t flags)
+{
+	uint64_t handle = pin_for(dev, page, flags, 50 * MS);
+
+	CHECK_WITHIN_MS(5000, has_ended(dev, handle));
+	CHECK_WITHIN_MS(2000, mm_status_kb(0, "VmPin:") == 0);
+}
+
+TEST(a_lease_for_writing_leaves_its_page_dirty)
+{
+	char *memory = mm_map_touched(PAGE);
+	int dev = ioc_device();
+
+	if (mm_is_dirty(memory))
+		SKIP("a fresh page is dirty already");
+	lease_out(dev, memory, LONGTERM);
+	CHECK(!mm_is_dirty(memory));
+	lease_out(dev, memory, LONGTERM | WRITE);
+	CHECK(mm_is_dirty(memory));
 }
 
 TEST(nothing_that_is_done_to_a_short_pin_makes_it_last)
@@ -581,6 +603,56 @@ TEST_TIMEOUT(an_unpin_that_waits_for_a_locked_page_can_be_killed, 60)
 		fuse_unlock_page(&file);
 		CHECK_WITHIN_MS(5000, mm_pins() == before);
 	}
+}
+
+struct dropped {
+	char *page;
+	uint32_t flags;
+};
+
+/*
+ * The kernel finds the files in a socket that is only in itself, and drops them.
+ * The pin is one of our parent's memory, so as not to end with ours before.
+ */
+static void leave_a_pin_in_a_socket(int sock, void *arg)
+{
+	const struct dropped *dropped = arg;
+	int dev = ioc_device(), mem = proc_open(getppid(), "mem", O_RDWR);
+	int pair[2];
+
+	CHECK_OK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
+	peer_send_fd(pair[0], pair[1]);
+	peer_send_fd(pair[0], dev);
+	PIN_REMOTE(dev, mem, dropped->page, PAGE, dropped->flags);
+	peer_say(sock, 1);
+	peer_hear(sock);
+}
+
+TEST_TIMEOUT(files_that_the_kernel_drops_do_not_hold_up_another, 60)
+{
+	struct fuse_file file = fuse_file_new(PAGE);
+	char *page = mm_map_file(file.fd, PAGE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED);
+	struct dropped locked = { page, WRITE };
+	struct dropped other = { mm_map_touched(PAGE), WRITE | LONGTERM };
+	struct peer first, second;
+	long long before = mm_pins();
+
+	first = peer_start(leave_a_pin_in_a_socket, &locked);
+	second = peer_start(leave_a_pin_in_a_socket, &other);
+	peer_hear(first.sock);
+	peer_hear(second.sock);
+	CHECK_EQ(mm_pins() - before, 2);
+	fuse_lock_page(&file, page, 0);
+	peer_say(first.sock, 1);
+	peer_join(&first);
+	peer_say(second.sock, 1);
+	peer_join(&second);
+	CHECK_WITHIN_MS(5000, mm_pins() - before == 1);
+	test_sleep_ms(500);
+	CHECK_EQ(mm_pins() - before, 1);
+	fuse_unlock_page(&file);
+	CHECK_WITHIN_MS(5000, mm_pins() == before);
 }
 
 TEST(the_lease_is_as_it_was)
