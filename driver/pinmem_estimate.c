@@ -70,7 +70,8 @@ static int count_range(struct estimate *e, const struct pinmem_ioc_range *range)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-		nr = pinmem_walk_query(e->mm, &addr, end, e->seen, SEEN_MAX);
+		nr = pinmem_walk_query(e->mm, &addr, end, e->seen, SEEN_MAX,
+				       true);
 		if (nr < 0)
 			return nr;
 		for (i = 0; i < nr; i++)

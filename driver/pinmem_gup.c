@@ -17,6 +17,9 @@
  * that can be written asks for FOLL_WRITE, which breaks copy-on-write first; and
  * what is not the mapping's own page after that is refused, or noted where the
  * mapping cannot be written.
+ *
+ * unpin_user_pages_dirty_lock() waits for each page that is locked and not dirty,
+ * and a FUSE server can keep it locked for ever.  So pages are made dirty here.
  */
 
 #include <linux/backing-dev.h>
@@ -35,6 +38,7 @@
 
 #define BATCH_PAGES	(PAGE_SIZE / sizeof(struct page *))
 #define BATCH_SMALL	16	/* on the stack */
+#define PIECE		512	/* given back in one go */
 #define HOLD_PINS	512	/* pins made in one hold of mmap_lock */
 #define FAULT_TRIES	16	/* faults at one address without a pin */
 #define PIN_TRIES	8	/* while pages are on the move */
@@ -639,7 +643,7 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 		pinmem_extended(pin)->tail = g.builder.last;
 	free_page((unsigned long)batch);
 	if (err) {
-		pinmem_gup_release(&pin->runs, pin->flags & ~PINMEM_PIN_WRITE);
+		pinmem_gup_drop(pin);
 		pinmem_dax_release(pin);
 	} else if (g.as_mapped) {
 		pin->flags |= PINMEM_PIN_AS_MAPPED;
@@ -663,48 +667,104 @@ int pinmem_gup_refuses(struct mm_struct *mm, u32 flags, unsigned long addr,
 	return err;
 }
 
-static void release_batch(struct page **batch, unsigned long nr, u32 flags)
+/* Gives back one pin for each leaf, or for each page, of those up to @end. */
+static void put_pages(unsigned long pfn, unsigned long end, unsigned long mask,
+		      u32 flags)
 {
-	if (flags & PINMEM_PIN_GET)
-		release_pages(batch, nr);
-	else
-		unpin_user_pages_dirty_lock(batch, nr,
-					    flags & PINMEM_PIN_WRITE);
-	cond_resched();
+	if (!mask && !(flags & PINMEM_PIN_GET)) {
+		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), end - pfn,
+						 false);
+		return;
+	}
+	for (; pfn < end; pfn = (pfn | mask) + 1) {
+		if (flags & PINMEM_PIN_GET)
+			put_page(pfn_to_page(pfn));
+		else
+			unpin_user_page(pfn_to_page(pfn));
+	}
+}
+
+static bool lock_folio(struct folio *folio, bool wait)
+{
+	if (folio_trylock(folio))
+		return true;
+	return wait && !folio_lock_killable(folio);
 }
 
 /*
- * Gives back all that the runs of a pin with these flags hold, and the runs.
- * Cannot fail.
+ * Makes them dirty, and returns where it had to stop.  The data was written
+ * through the pin before, so that a page which is cleaned from now on has been
+ * written out with it.
  */
-void pinmem_gup_release(struct pinmem_runs *runs, u32 flags)
+static unsigned long make_dirty(unsigned long pfn, unsigned long end,
+				unsigned long mask, bool wait)
 {
-	struct page *small[BATCH_SMALL], **batch = small, **large = NULL;
-	unsigned long nr = 0, max = BATCH_SMALL;
+	for (; pfn < end; pfn = (pfn | mask) + 1) {
+		struct folio *folio = page_folio(pfn_to_page(pfn));
+
+		if (likely(folio_test_dirty(folio)))
+			continue;
+		if (!lock_folio(folio, wait))
+			return pfn;
+		folio_mark_dirty(folio);
+		folio_unlock(folio);
+	}
+	return end;
+}
+
+/*
+ * Gives back what the pin holds, from its place on; @dirty: having made it dirty.
+ * false: it came to a page that is locked and not to be waited for, and the place
+ * is there.
+ */
+static bool release(struct pinmem_pin *pin, bool dirty, bool wait)
+{
+	unsigned long pfn, end, mask, stop, done = 0;
 	struct pinmem_runs_iter it;
 	bool more;
 
-	more = pinmem_runs_first(&it, runs);
-	if (more && (runs->nr > 1 || it.run.pages > BATCH_SMALL))
-		large = (struct page **)__get_free_page(GFP_KERNEL |
-							__GFP_NOWARN);
-	if (large) {
-		batch = large;
-		max = BATCH_PAGES;
-	}
-	for (; more; more = pinmem_runs_next(&it)) {
-		unsigned long mask = pinmem_kind_pages(it.run.kind) - 1;
-		unsigned long pfn = it.run.pfn, end = pfn + it.run.pages;
-
-		for (; pfn < end; pfn = (pfn | mask) + 1) {
-			batch[nr++] = pfn_to_page(pfn);
-			if (nr < max)
-				continue;
-			release_batch(batch, nr, flags);
-			nr = 0;
+	more = pinmem_runs_resume(&it, &pin->runs, &pin->place);
+	pfn = it.run.pfn + pin->place.pages;
+	while (more) {
+		end = it.run.pfn + it.run.pages;
+		mask = pinmem_kind_pages(it.run.kind) - 1;
+		end = min(end, (pfn & ~mask) + PIECE * (mask + 1));
+		stop = dirty ? make_dirty(pfn, end, mask, wait) : end;
+		put_pages(pfn, stop, mask, pin->flags);
+		done += stop - pfn;
+		pfn = stop;
+		if (stop < end) {
+			pinmem_runs_remember(&it, stop - it.run.pfn,
+					     &pin->place);
+			return false;
+		}
+		if (stop == it.run.pfn + it.run.pages) {
+			more = pinmem_runs_next(&it);
+			pfn = it.run.pfn;
+		}
+		if (done >= PIECE) {
+			cond_resched();
+			done = 0;
 		}
 	}
-	release_batch(batch, nr, flags);
-	free_page((unsigned long)large);
-	pinmem_runs_free(runs);
+	return true;
+}
+
+/*
+ * Gives back all that the pin holds, and its runs.  false: not all, as a page is
+ * locked, and the caller does not @wait or was killed.
+ */
+bool pinmem_gup_release(struct pinmem_pin *pin, bool wait)
+{
+	if (!release(pin, pin->flags & PINMEM_PIN_WRITE, wait))
+		return false;
+	pinmem_runs_free(&pin->runs);
+	return true;
+}
+
+/* The same of a pin that nobody can have written through. */
+void pinmem_gup_drop(struct pinmem_pin *pin)
+{
+	release(pin, false, false);
+	pinmem_runs_free(&pin->runs);
 }

@@ -8,9 +8,11 @@
  * reply may lie on a page that never comes.  So the reply is copied first, and
  * overwritten if pinning fails; its handle means nothing then.
  *
- * Ending: whoever sets pin->end gives back pages and charges, once.  That may
- * wait for a folio lock, so an end that nobody asked for is a work item of its
- * own.
+ * Ending: whoever sets pin->end gives back pages and charges, once.  An end that
+ * nobody asked for is a work item of its own.  A page may be locked for ever, by
+ * whoever writes to it.  So only UNPIN and a close by who made the pin wait for
+ * that, as long as they are not killed; all others put the pin aside
+ * (pinmem_stuck.c).
  */
 
 #include <linux/mm.h>
@@ -370,7 +372,7 @@ static int settle(struct pinmem_pin *pin, struct mm_struct *mm,
 		 pinmem_revoke_settle(pin, mm))
 		err = fail(f, PINMEM_WHY_CHANGING, -EBUSY);
 	if (err) {
-		pinmem_gup_release(&pin->runs, pin->flags & ~PINMEM_PIN_WRITE);
+		pinmem_gup_drop(pin);
 		pinmem_dax_release(pin);
 	}
 	return err;
@@ -404,22 +406,31 @@ int pinmem_make_pin(struct pinmem_pin *pin, struct pinmem_file *file,
 	return 0;
 }
 
-/* Gives back what the pin holds.  The caller set pin->end. */
-static void give_back(struct pinmem_pin *pin)
+/* The pin does nothing more.  The caller set pin->end. */
+static void retire(struct pinmem_pin *pin)
 {
 	trace_pinmem_unpin(pin, pin->end);
 	if (pinmem_pin_flags(pin) & PINMEM_PIN_LEASED)
 		pinmem_lease_stop(pin);
 	if (pinmem_pin_flags(pin) & PINMEM_PIN_REVOCABLE)
 		pinmem_revoke_end(pin);
-	/* From here on it does not grow. */
+	/* From here on it does not grow, and is not written through. */
 	pinmem_mm_del(pin->pm, pin);
-	pinmem_gup_release(&pin->runs, pin->flags);
+	/* This was its work, which is not queued any more. */
+	pin->place = (struct pinmem_place){ };
+}
+
+/* Gives back what it holds; false: not all of it. */
+static bool give_back(struct pinmem_pin *pin, bool wait)
+{
+	if (!pinmem_gup_release(pin, wait))
+		return false;
 	pinmem_dax_release(pin);
 	pinmem_account_uncharge(pin, pin_mm(pin));
 	/* Before the look for waiters. */
 	smp_store_mb(pin->gone, true);
 	wake_up_var(&pin->gone);
+	return true;
 }
 
 /* The handle is taken away: the last of the pin.  Drops the index's reference. */
@@ -438,14 +449,24 @@ static bool end_begin(struct pinmem_pin *pin, enum pinmem_end why)
 	return !cmpxchg(&pin->end, PINMEM_END_NONE, why);
 }
 
+/* Gives back what it holds, and drops a reference; false: not yet. */
+bool pinmem_give_back(struct pinmem_pin *pin)
+{
+	if (!give_back(pin, false))
+		return false;
+	if (pin->flags & PINMEM_PIN_KEEP && pinmem_pin_erase(pin))
+		forget(pin);
+	pinmem_pin_put(pin);
+	return true;
+}
+
 static void end_work(struct work_struct *work)
 {
 	struct pinmem_pin *pin = container_of(work, struct pinmem_pin, work);
 
-	give_back(pin);
-	if (pin->flags & PINMEM_PIN_KEEP && pinmem_pin_erase(pin))
-		forget(pin);
-	pinmem_pin_put(pin);
+	retire(pin);
+	if (!pinmem_give_back(pin))
+		pinmem_stuck_add(pin);
 }
 
 /* Ends the pin, and gives back what it holds soon after. */
@@ -487,26 +508,51 @@ int pinmem_renew(struct pinmem_pin *pin, u64 ttl_ns)
 	return pinmem_lease_renew(pin, ttl_ns) ? 0 : -ENOENT;
 }
 
-/*
- * Ends a pin whose handle the caller erased.  When it returns pages and charges
- * are back, unless @wait is off and somebody else is at it.
- */
-static void end(struct pinmem_pin *pin, enum pinmem_end why, bool wait)
+/* Ends it in the caller's time. */
+static void end_now(struct pinmem_pin *pin, bool wait)
 {
-	if (end_begin(pin, why))
-		give_back(pin);
-	else if (wait)
-		wait_var_event_killable(&pin->gone, READ_ONCE(pin->gone));
-	forget(pin);
+	retire(pin);
+	if (give_back(pin, wait))
+		return;
+	pinmem_pin_get(pin);
+	pinmem_stuck_add(pin);
 }
 
-/* UNPIN; -ENOENT: another call took the handle away first. */
+/*
+ * UNPIN; -ENOENT: another call took the handle away first.  When it returns pages
+ * and charges are back, unless the caller was killed.
+ */
 int pinmem_end(struct pinmem_pin *pin, enum pinmem_end why)
 {
 	if (!pinmem_pin_erase(pin))
 		return -ENOENT;
-	end(pin, why, true);
+	if (end_begin(pin, why))
+		end_now(pin, true);
+	else
+		wait_var_event_killable(&pin->gone, READ_ONCE(pin->gone));
+	forget(pin);
 	return 0;
+}
+
+/*
+ * Whether it is the process that made the pin which closes the file.  It may be
+ * any other, even the kernel, and often in the exit of a process.
+ */
+static bool closed_by_maker(const struct pinmem_pin *pin)
+{
+	return pin->owner == task_tgid(current) &&
+	       !(current->flags & PF_EXITING);
+}
+
+/*
+ * Ends a pin whose handle the caller erased.  When it returns to who made the
+ * pin, pages and charges are back, unless somebody else is at it.
+ */
+static void end_closed(struct pinmem_pin *pin)
+{
+	if (end_begin(pin, PINMEM_END_CLOSE))
+		end_now(pin, closed_by_maker(pin));
+	forget(pin);
 }
 
 /* The file is closed for good. */
@@ -515,7 +561,7 @@ void pinmem_end_owned(struct pinmem_file *file)
 	struct pinmem_pin *pin;
 
 	while ((pin = pinmem_pin_take_owned(file))) {
-		end(pin, PINMEM_END_CLOSE, false);
+		end_closed(pin);
 		cond_resched();
 	}
 }
@@ -524,6 +570,6 @@ void pinmem_end_owned(struct pinmem_file *file)
 void pinmem_end_handle_file(struct pinmem_file *file)
 {
 	if (pinmem_pin_own_less(file->pin))
-		end(file->pin, PINMEM_END_CLOSE, false);
+		end_closed(file->pin);
 	pinmem_pin_put(file->pin);
 }

@@ -73,6 +73,7 @@ static int __init pinmem_init(void)
 		return err;
 	pinmem_lease_init(pinmem_time_over);
 	pinmem_revoke_init(pinmem_revoked);
+	pinmem_stuck_init(pinmem_give_back);
 	err = pinmem_mm_init(pinmem_target_died);
 	if (err)
 		goto err_pin;
@@ -99,6 +100,8 @@ static void __exit pinmem_exit(void)
 	misc_deregister(&pinmem_device);
 	pinmem_genl_exit();
 	pinmem_lease_exit();
+	pinmem_mm_wait_gone();
+	pinmem_stuck_exit();
 	pinmem_mm_exit();
 	pinmem_pin_exit();
 }

@@ -33,7 +33,13 @@ void pinmem_mm_queue(struct work_struct *work)
 	queue_work(mm_wq, work);
 }
 
-/* As above, after a time, also if it is queued; true: it was. */
+/* As above, after a time, unless it is queued. */
+void pinmem_mm_queue_later(struct delayed_work *work, unsigned long delay)
+{
+	queue_delayed_work(mm_wq, work, delay);
+}
+
+/* After a time, also if it is queued; true: it was. */
 bool pinmem_mm_requeue(struct delayed_work *work, unsigned long delay)
 {
 	return mod_delayed_work(mm_wq, work, delay);
@@ -250,8 +256,8 @@ int pinmem_mm_init(void (*died)(struct pinmem_pin *pin))
 	return mm_wq ? 0 : -ENOMEM;
 }
 
-/* Called when there is no pin and no file any more. */
-void pinmem_mm_exit(void)
+/* Called when there is no file and no new pin any more; then there is none left. */
+void pinmem_mm_wait_gone(void)
 {
 	struct pinmem_mm *pm;
 	int bucket;
@@ -272,6 +278,11 @@ void pinmem_mm_exit(void)
 		pinmem_mm_put(pm);
 	}
 	wait_var_event(&mm_live, !atomic_read(&mm_live));
+}
+
+/* Nothing will be queued any more. */
+void pinmem_mm_exit(void)
+{
 	mmu_notifier_synchronize();
 	destroy_workqueue(mm_wq);
 }

@@ -6,6 +6,7 @@
 #include <linux/cred.h>
 #include <linux/interval_tree.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pid.h>
@@ -30,6 +31,7 @@
  *	query		is this DMA-pinned?
  *	data		what the pinned pages hold, and where they lie
  *	life		makes pins and ends them, and sees their targets die
+ *	stuck		pins that wait for a page to give back
  *	grow		a pin takes over what another holds
  *	target		whose memory
  *	account		charges and limits
@@ -157,6 +159,13 @@ struct pinmem_runs_iter {
 	struct pinmem_run run;		/* the current one */
 };
 
+/* A page, by its run and where it is in that. */
+struct pinmem_place {
+	struct page *chunk;
+	unsigned long at;
+	unsigned long pages;
+};
+
 unsigned long pinmem_kind_pages(enum pinmem_kind kind);
 void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs);
 int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
@@ -171,6 +180,11 @@ void pinmem_runs_append(struct pinmem_runs *runs, struct page **tail,
 void pinmem_runs_free(struct pinmem_runs *runs);
 bool pinmem_runs_first(struct pinmem_runs_iter *it,
 		       const struct pinmem_runs *runs);
+void pinmem_runs_remember(const struct pinmem_runs_iter *it,
+			  unsigned long pages, struct pinmem_place *place);
+bool pinmem_runs_resume(struct pinmem_runs_iter *it,
+			const struct pinmem_runs *runs,
+			const struct pinmem_place *place);
 bool pinmem_runs_next(struct pinmem_runs_iter *it);
 void pinmem_runs_seek(struct pinmem_runs_iter *it, unsigned long page);
 bool pinmem_runs_approach(struct pinmem_runs_iter *it, unsigned long page);
@@ -178,8 +192,8 @@ bool pinmem_runs_approach(struct pinmem_runs_iter *it, unsigned long page);
 /*
  * pinmem_pin.c
  *
- * References: the index, the interval tree of its pinmem_mm, a queued work, and
- * whoever looked it up hold one each.
+ * References: the index, the interval tree of its pinmem_mm, a queued work, the
+ * list of those that are stuck, and whoever looked it up hold one each.
  *
  * pin->end is set once, by who ends it; that one gives back pages and charges
  * (pinmem_life.c) and then sets pin->gone.  The handle goes when it is erased
@@ -204,7 +218,11 @@ struct pinmem_pin {
 	};
 	struct pinmem_runs runs;		/* until gone */
 	union {
-		struct work_struct work;
+		struct work_struct work;	/* until it runs */
+		struct {
+			struct llist_node stuck;	/* in pinmem_stuck.c */
+			struct pinmem_place place;	/* given back so far */
+		};
 		struct rcu_head rcu;
 	};
 	refcount_t ref;
@@ -369,6 +387,7 @@ static inline void pinmem_mm_put(struct pinmem_mm *pm)
 }
 
 int pinmem_mm_init(void (*died)(struct pinmem_pin *pin));
+void pinmem_mm_wait_gone(void);
 void pinmem_mm_exit(void);
 struct pinmem_mm *pinmem_mm_find(struct mm_struct *mm);
 struct pinmem_mm *pinmem_mm_watch(struct mm_struct *mm);
@@ -378,6 +397,7 @@ void pinmem_mm_measure(struct pinmem_pin *pin);
 void pinmem_mm_stretch(struct pinmem_mm *pm, struct pinmem_pin *pin,
 		       const struct pinmem_pin *more);
 void pinmem_mm_queue(struct work_struct *work);
+void pinmem_mm_queue_later(struct delayed_work *work, unsigned long delay);
 bool pinmem_mm_requeue(struct delayed_work *work, unsigned long delay);
 int pinmem_mm_interrupted(void);
 
@@ -419,7 +439,7 @@ unsigned long pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
 unsigned long pinmem_walk_count_movable(unsigned long pfn, unsigned long pages);
 int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 		      unsigned long end, struct pinmem_seen *seen,
-		      unsigned int max);
+		      unsigned int max, bool wait);
 bool pinmem_vma_is_secretmem(struct vm_area_struct *vma);
 
 /*
@@ -455,7 +475,8 @@ struct pinmem_gup {
 
 int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	       unsigned long total, struct pinmem_fail *fail);
-void pinmem_gup_release(struct pinmem_runs *runs, u32 flags);
+bool pinmem_gup_release(struct pinmem_pin *pin, bool wait);
+void pinmem_gup_drop(struct pinmem_pin *pin);
 int pinmem_gup_refuses(struct mm_struct *mm, u32 flags, unsigned long addr,
 		       unsigned long *end, struct pinmem_fail *fail);
 
@@ -496,8 +517,16 @@ int pinmem_grow_prepare(struct pinmem_pin *pin, struct pinmem_fail *fail);
 int pinmem_grow_commit(struct pinmem_pin *pin, struct pinmem_fail *fail);
 
 /*
+ * pinmem_stuck.c
+ */
+void pinmem_stuck_init(bool (*again)(struct pinmem_pin *pin));
+void pinmem_stuck_exit(void);
+void pinmem_stuck_add(struct pinmem_pin *pin);
+
+/*
  * pinmem_life.c
  */
+bool pinmem_give_back(struct pinmem_pin *pin);
 void pinmem_target_died(struct pinmem_pin *pin);
 void pinmem_time_over(struct pinmem_pin *pin);
 void pinmem_revoked(struct pinmem_pin *pin);

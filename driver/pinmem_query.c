@@ -203,7 +203,8 @@ static int ask_range(struct asker *a, struct mm_struct *mm, unsigned long addr,
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-		nr = pinmem_walk_query(mm, &addr, end, a->seen, SEEN_MAX);
+		nr = pinmem_walk_query(mm, &addr, end, a->seen, SEEN_MAX,
+				       true);
 		if (nr < 0)
 			return nr;
 		for (i = 0; i < nr; i++) {

@@ -12,6 +12,10 @@
  * A page of a file that is not mapped in now will show again, unless its file is
  * being truncated, which unmaps pages first and tells nobody when it takes them
  * out.  So such a page is looked at again, ever more seldom, until it shows.
+ *
+ * Whose address space it is may hold its mmap_lock for ever (mmap() of a file
+ * whose FUSE server does not answer).  The work item does not wait for it, but
+ * comes again.
  */
 
 #include <linux/jiffies.h>
@@ -79,6 +83,14 @@ static void check_after(struct pinmem_extended *x, unsigned int ms)
 	pinmem_pin_get(&x->pin);
 	if (pinmem_mm_requeue(&x->check, msecs_to_jiffies(ms)))
 		pinmem_pin_put(&x->pin);
+}
+
+/* The next one comes soon. */
+static void check_not_seldom(struct pinmem_extended *x)
+{
+	spin_lock(&x->watch_lock);
+	x->delay_ms = 0;
+	spin_unlock(&x->watch_lock);
 }
 
 static bool watch_invalidate(struct mmu_interval_notifier *mni,
@@ -188,7 +200,10 @@ static enum shows check_range(struct check *c, const struct pinmem_watch *w,
 	int i, nr;
 
 	while (addr < to && all != SHOWS_OTHER) {
-		nr = pinmem_walk_query(c->mm, &addr, to, c->seen, SEEN_MAX);
+		nr = pinmem_walk_query(c->mm, &addr, to, c->seen, SEEN_MAX,
+				       c->making);
+		if (nr == -EAGAIN)
+			check_not_seldom(pinmem_extended(c->pin));
 		if (nr < 0)
 			return SHOWS_MAYBE;
 		for (i = 0; i < nr && all != SHOWS_OTHER; i++)
@@ -231,7 +246,9 @@ static enum shows check_all(struct pinmem_extended *x, struct mm_struct *mm,
 	enum shows all = SHOWS_IT;
 	u32 i;
 
-	c.seen = (struct pinmem_seen *)__get_free_page(GFP_KERNEL);
+	/* A work item does not wait for memory either. */
+	c.seen = (struct pinmem_seen *)__get_free_page(making ? GFP_KERNEL :
+						       GFP_NOWAIT | __GFP_NOWARN);
 	if (!c.seen)
 		return SHOWS_MAYBE;
 	spin_lock(&x->watch_lock);

@@ -288,6 +288,34 @@ bool pinmem_runs_first(struct pinmem_runs_iter *it,
 	return true;
 }
 
+/* Notes where it is: so many pages on in the current run. */
+void pinmem_runs_remember(const struct pinmem_runs_iter *it,
+			  unsigned long pages, struct pinmem_place *place)
+{
+	place->chunk = it->chunk;
+	place->at = it->at;
+	place->pages = pages;
+}
+
+/*
+ * Goes to the run of a place, which is zero in the beginning; false: there is
+ * none.  It cannot be gone back from there.
+ */
+bool pinmem_runs_resume(struct pinmem_runs_iter *it,
+			const struct pinmem_runs *runs,
+			const struct pinmem_place *place)
+{
+	bool any = pinmem_runs_first(it, runs);
+
+	if (!place->at)
+		return any;
+	it->chunk = place->chunk;
+	it->at = place->at;
+	it->index = place->at % PINMEM_RUNS_CHUNK;
+	iter_load(it);
+	return true;
+}
+
 /* Goes to the next run; false: that was the last. */
 bool pinmem_runs_next(struct pinmem_runs_iter *it)
 {

@@ -516,20 +516,29 @@ static u32 vma_absent(struct vm_area_struct *vma)
 	return PINMEM_PAGE_AWAY;
 }
 
+static int query_lock(struct mm_struct *mm, bool wait)
+{
+	if (wait)
+		return mmap_read_lock_killable(mm);
+	return mmap_read_trylock(mm) ? 0 : -EAGAIN;
+}
+
 /*
  * Looks at [*addr, end) and notes up to @max pieces of it.  Returns how many,
- * and sets *addr to where it got; -EINTR: killed.
+ * and sets *addr to where it got; -EINTR: killed; -EAGAIN: mmap_lock is taken,
+ * and not to be waited for.
  */
 int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 		      unsigned long end, struct pinmem_seen *seen,
-		      unsigned int max)
+		      unsigned int max, bool wait)
 {
 	struct query q = { .seen = seen, .max = max };
 	unsigned int budget = QUERY_BUDGET;
 	unsigned long stop;
+	int err = query_lock(mm, wait);
 
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
+	if (err)
+		return err;
 	while (*addr < end && budget--) {
 		q.vma = find_vma(mm, *addr);
 		q.mapping = NULL;

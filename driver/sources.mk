@@ -9,6 +9,7 @@ driver_c = \
 	pinmem_query.c \
 	pinmem_data.c \
 	pinmem_life.c \
+	pinmem_stuck.c \
 	pinmem_grow.c \
 	pinmem_target.c \
 	pinmem_account.c \

@@ -81,8 +81,11 @@ static void answer_attr(const struct server *s, const struct request *request)
 
 static void answer_open(const struct server *s, const struct request *request)
 {
-	struct fuse_open_out out = { .open_flags = FOPEN_KEEP_CACHE };
+	const struct fuse_open_in *in = (const void *)request->rest;
+	struct fuse_open_out out = { .open_flags = FOPEN_NOFLUSH };
 
+	out.open_flags |= in->flags & O_DIRECT ? FOPEN_DIRECT_IO :
+						 FOPEN_KEEP_CACHE;
 	answer(s, request->head.unique, 0, &out, sizeof(out));
 }
 
@@ -212,4 +215,40 @@ struct fuse_file fuse_file_new(size_t len)
 	CHECK_OK(umount2(path, MNT_DETACH));
 	unlink(path);
 	return file;
+}
+
+int fuse_open_direct(const struct fuse_file *file)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	CHECK_OK(fd);
+	return fd;
+}
+
+/* It is being written back, for which this waits, with the page locked. */
+static void write_and_wait(int sock, void *arg)
+{
+	volatile char *page = arg;
+
+	(void)sock;
+	page[0]++;
+}
+
+void fuse_lock_page(struct fuse_file *file, char *map, size_t page)
+{
+	map[page * PAGE]++;
+	atomic_store(file->silent, true);
+	CHECK_OK(sync_file_range(file->fd, (off_t)(page * PAGE), (off_t)PAGE,
+				 SYNC_FILE_RANGE_WRITE));
+	file->writer = peer_start(write_and_wait, map + page * PAGE);
+	proc_wait_blocked(file->writer.pid);
+}
+
+void fuse_unlock_page(struct fuse_file *file)
+{
+	atomic_store(file->silent, false);
+	peer_join(&file->writer);
 }

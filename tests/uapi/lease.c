@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define WRITE		PINMEM_PIN_WRITE
@@ -92,6 +93,27 @@ TEST(a_short_pin_ends_when_its_lease_is_over)
 		UNPIN(dev, handle);
 		CHECK_EQ(ioc_state(dev, handle), 0);
 	}
+}
+
+static void lease_out(int dev, void *page, uint32_t flags)
+{
+	uint64_t handle = pin_for(dev, page, flags, 50 * MS);
+
+	CHECK_WITHIN_MS(5000, has_ended(dev, handle));
+	CHECK_WITHIN_MS(2000, mm_status_kb(0, "VmPin:") == 0);
+}
+
+TEST(a_lease_for_writing_leaves_its_page_dirty)
+{
+	char *memory = mm_map_touched(PAGE);
+	int dev = ioc_device();
+
+	if (mm_is_dirty(memory))
+		SKIP("a fresh page is dirty already");
+	lease_out(dev, memory, LONGTERM);
+	CHECK(!mm_is_dirty(memory));
+	lease_out(dev, memory, LONGTERM | WRITE);
+	CHECK(mm_is_dirty(memory));
 }
 
 TEST(nothing_that_is_done_to_a_short_pin_makes_it_last)
@@ -464,15 +486,6 @@ TEST(what_ended_before_its_time_has_none_left)
 	CHECK_ERRNO(ioc_renew(dev, pin.out_handle, S), ENOENT);
 }
 
-/* Writes to a page that is being written back, which waits, with it locked. */
-static void write_and_wait(int sock, void *arg)
-{
-	volatile char *page = arg;
-
-	(void)sock;
-	page[0]++;
-}
-
 /* Its filesystem has not answered yet; the page is clean, and so to be locked. */
 TEST_TIMEOUT(an_unpin_that_is_stuck_does_not_hold_up_another, 60)
 {
@@ -483,15 +496,9 @@ TEST_TIMEOUT(an_unpin_that_is_stuck_does_not_hold_up_another, 60)
 	long long before = mm_pins();
 	int dev = ioc_device();
 	uint64_t stuck, next;
-	struct peer peer;
 
-	page[0]++;
 	stuck = pin_for(dev, page, WRITE, 4000 * MS);
-	atomic_store(file.silent, true);
-	CHECK_OK(sync_file_range(file.fd, 0, (off_t)PAGE,
-				 SYNC_FILE_RANGE_WRITE));
-	peer = peer_start(write_and_wait, page);
-	proc_wait_blocked(peer.pid);
+	fuse_lock_page(&file, page, 0);
 	next = pin_for(dev, memory, WRITE, 4500 * MS);
 	CHECK_EQ(ioc_state(dev, stuck), PINMEM_STATE_LIVE);
 	CHECK_EQ(mm_pins() - before, 2);
@@ -499,8 +506,152 @@ TEST_TIMEOUT(an_unpin_that_is_stuck_does_not_hold_up_another, 60)
 	CHECK_WITHIN_MS(2000, mm_pins() - before == 1);
 	test_sleep_ms(200);
 	CHECK_EQ(mm_pins() - before, 1);
-	atomic_store(file.silent, false);
-	peer_join(&peer);
+	fuse_unlock_page(&file);
+	CHECK_WITHIN_MS(5000, mm_pins() == before);
+}
+
+/* More than a workqueue works on at once. */
+#define MANY	600
+
+/* One ends by its time, and vanishes then; one with its target. */
+static void have_pins_that_end(int sock, void *arg)
+{
+	uint64_t leased, kept;
+	int dev;
+
+	(void)arg;
+	peer_hear(sock);
+	dev = ioc_device();
+	leased = pin_for(dev, mm_map_touched(PAGE), WRITE | LONGTERM, 300 * MS);
+	kept = pin_for(dev, mm_map_touched(PAGE), WRITE | KEEP, 300 * MS);
+	CHECK_WITHIN_MS(5000, has_ended(dev, leased));
+	CHECK_WITHIN_MS(2000, ioc_state(dev, kept) == 0);
+	CHECK_WITHIN_MS(2000, mm_status_kb(0, "VmPin:") == 0);
+	PIN(dev, mm_map_touched(PAGE), PAGE, LONGTERM | KEEP);
+}
+
+TEST_TIMEOUT(many_that_are_stuck_do_not_hold_up_another, 60)
+{
+	struct peer other = peer_start(have_pins_that_end, NULL);
+	struct fuse_file file = fuse_file_new(PAGE);
+	char *page = mm_map_file(file.fd, PAGE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED);
+	uint64_t ttl = 5000 * MS * test_slowness(), stuck[MANY];
+	long long before = mm_pins();
+	int dev = ioc_device();
+	size_t i;
+
+	for (i = 0; i < MANY; i++)
+		stuck[i] = pin_for(dev, page, WRITE, ttl);
+	fuse_lock_page(&file, page, 0);
+	CHECK_EQ(ioc_state(dev, stuck[0]), PINMEM_STATE_LIVE);
+	for (i = 0; i < MANY; i++)
+		CHECK_WITHIN_MS(9000, has_ended(dev, stuck[i]));
+	test_sleep_ms(500);
+	CHECK_EQ(mm_pins() - before, MANY);
+	peer_say(other.sock, 1);
+	peer_join(&other);
+	CHECK_WITHIN_MS(2000, mm_pins() - before == MANY);
+	fuse_unlock_page(&file);
+	CHECK_WITHIN_MS(5000, mm_pins() == before);
+}
+
+#define PAGES		700	/* more runs than are in a page of them */
+
+/* Of a pin whose pages are behind each other, the last first. */
+static void unpin_backwards(int sock, void *arg)
+{
+	static struct pinmem_ioc_range ranges[PAGES];
+	int dev = ioc_device();
+	struct pinmem_ioc_pin pin;
+	char *map = arg;
+	size_t i;
+
+	for (i = 0; i < PAGES; i++)
+		ranges[i] = ioc_range(map + (PAGES - 1 - i) * PAGE, PAGE);
+	pin = ioc_pin_arg(ranges, PAGES, WRITE);
+	CHECK_OK(ioc_pin(dev, &pin));
+	peer_say(sock, 1);
+	peer_hear(sock);
+	UNPIN(dev, pin.out_handle);
+	FAIL("it did not wait");
+}
+
+/* What it had not given back yet is given back when it can. */
+TEST_TIMEOUT(an_unpin_that_waits_for_a_locked_page_can_be_killed, 60)
+{
+	static const size_t locked[] = { 0, 100, PAGES - 100, PAGES - 1 };
+	struct fuse_file file = fuse_file_new(PAGES * PAGE);
+	char *map = mm_map_file(file.fd, PAGES * PAGE, PROT_READ | PROT_WRITE,
+				MAP_SHARED);
+	long long before = mm_pins();
+	struct peer peer;
+	size_t i;
+
+	mm_touch(map, PAGES * PAGE);
+	for (i = 0; i < sizeof(locked) / sizeof(locked[0]); i++) {
+		test_note("page %zu", locked[i]);
+		peer = peer_start(unpin_backwards, map);
+		peer_hear(peer.sock);
+		CHECK_EQ(mm_pins() - before, PAGES);
+		fuse_lock_page(&file, map, locked[i]);
+		peer_say(peer.sock, 1);
+		proc_wait_blocked(peer.pid);
+		peer_kill(&peer);
+		test_sleep_ms(300);
+		CHECK_EQ(mm_pins() - before, locked[i] + 1);
+		fuse_unlock_page(&file);
+		CHECK_WITHIN_MS(5000, mm_pins() == before);
+	}
+}
+
+struct dropped {
+	char *page;
+	uint32_t flags;
+};
+
+/*
+ * The kernel finds the files in a socket that is only in itself, and drops them.
+ * The pin is one of our parent's memory, so as not to end with ours before.
+ */
+static void leave_a_pin_in_a_socket(int sock, void *arg)
+{
+	const struct dropped *dropped = arg;
+	int dev = ioc_device(), mem = proc_open(getppid(), "mem", O_RDWR);
+	int pair[2];
+
+	CHECK_OK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
+	peer_send_fd(pair[0], pair[1]);
+	peer_send_fd(pair[0], dev);
+	PIN_REMOTE(dev, mem, dropped->page, PAGE, dropped->flags);
+	peer_say(sock, 1);
+	peer_hear(sock);
+}
+
+TEST_TIMEOUT(files_that_the_kernel_drops_do_not_hold_up_another, 60)
+{
+	struct fuse_file file = fuse_file_new(PAGE);
+	char *page = mm_map_file(file.fd, PAGE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED);
+	struct dropped locked = { page, WRITE };
+	struct dropped other = { mm_map_touched(PAGE), WRITE | LONGTERM };
+	struct peer first, second;
+	long long before = mm_pins();
+
+	first = peer_start(leave_a_pin_in_a_socket, &locked);
+	second = peer_start(leave_a_pin_in_a_socket, &other);
+	peer_hear(first.sock);
+	peer_hear(second.sock);
+	CHECK_EQ(mm_pins() - before, 2);
+	fuse_lock_page(&file, page, 0);
+	peer_say(first.sock, 1);
+	peer_join(&first);
+	peer_say(second.sock, 1);
+	peer_join(&second);
+	CHECK_WITHIN_MS(5000, mm_pins() - before == 1);
+	test_sleep_ms(500);
+	CHECK_EQ(mm_pins() - before, 1);
+	fuse_unlock_page(&file);
 	CHECK_WITHIN_MS(5000, mm_pins() == before);
 }
 

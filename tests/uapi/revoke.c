@@ -3,6 +3,7 @@
 
 /* Pins that end when an address shows another page. */
 
+#include "fuse.h"
 #include "ioc.h"
 #include "mm.h"
 #include "proc.h"
@@ -492,6 +493,60 @@ TEST(the_death_of_its_target_is_told_as_such)
 	CHECK_WITHIN_MS(5000, info_of(dev, handle).out_state ==
 			PINMEM_STATE_ENDED);
 	CHECK_EQ(info_of(dev, handle).out_end, PINMEM_END_TARGET);
+}
+
+/* More checks than a workqueue works on at once. */
+#define MANY	600
+
+struct held {
+	const struct fuse_file *file;
+	char *memory;
+};
+
+/* mmap() waits for the file's server, with mmap_lock held. */
+static void pin_and_hold_mmap_lock(int sock, void *arg)
+{
+	const struct held *held = arg;
+	int dev = ioc_device(), fd = fuse_open_direct(held->file);
+	uint64_t handles[MANY];
+	size_t i;
+
+	for (i = 0; i < MANY; i++)
+		handles[i] = PIN(dev, held->memory, PAGE,
+				 LONG_WRITE | REVOCABLE);
+	peer_say(sock, 1);
+	peer_hear(sock);
+	CHECK(mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, 0) != MAP_FAILED);
+	for (i = 0; i < MANY; i++)
+		check_revoked(dev, handles[i]);
+}
+
+TEST_TIMEOUT(checks_that_cannot_be_made_do_not_hold_up_others, 60)
+{
+	struct fuse_file file = fuse_file_new(PAGE);
+	char *page = mm_map_file(file.fd, PAGE, RW, MAP_SHARED);
+	struct memory theirs = memfd(), ours = anonymous();
+	struct held held = { &file, theirs.addr };
+	struct peer peer = peer_start(pin_and_hold_mmap_lock, &held);
+	struct pinmem_ioc_pin leased;
+	int dev = ioc_device();
+	uint64_t handle;
+
+	peer_hear(peer.sock);
+	fuse_lock_page(&file, page, 0);
+	peer_say(peer.sock, 1);
+	proc_wait_blocked(peer.pid);
+	CHECK_OK(fallocate(theirs.fd, FALLOC_FL_PUNCH_HOLE |
+			   FALLOC_FL_KEEP_SIZE, 0, (off_t)LEN));
+	test_sleep_ms(500);
+	CHECK_OK(ioc_pin_ttl(dev, ours.addr, PAGE, LONG_WRITE, 300000000,
+			     &leased));
+	handle = PIN(dev, ours.addr, LEN, LONG_WRITE | REVOCABLE);
+	unmap(&ours);
+	check_revoked(dev, handle);
+	CHECK_EQ(ioc_state(dev, leased.out_handle), PINMEM_STATE_ENDED);
+	fuse_unlock_page(&file);
+	peer_join(&peer);
 }
 
 /* A thread that changes what is being pinned all the time. */

@@ -316,7 +316,9 @@ struct pinmem_ioc_pin {
  * May be called through the file that made the pin; through any other by the
  * user who made it, in the same user namespace; and by CAP_SYS_ADMIN of the
  * initial one.  Of two calls for one handle one gets ENOENT.  When it returns,
- * pages and charges are given back.
+ * pages and charges are given back.  It waits for a page that was written through
+ * the pin and that somebody keeps locked.  A fatal signal ends the wait; what is
+ * left is then given back when the page is unlocked.
  */
 struct pinmem_ioc_unpin {
 	__u32 size;
