@@ -117,6 +117,7 @@ struct shared {
 	atomic_int results[CALLS];	/* 1: not run, 0: done, else -errno */
 	pid_t group;			/* of the fuzzer itself */
 	atomic_int leak;		/* 1: there is one, or -errno */
+	unsigned int settle_ms;		/* what ends by itself takes no longer */
 	atomic_long vmpin_kb;		/* what stayed */
 };
 

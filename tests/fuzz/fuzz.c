@@ -4,6 +4,7 @@
 /* The fuzzer of /dev/pinmem: what it is told, and its loop. */
 
 #include "fuzz.h"
+#include "test.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,6 +18,7 @@
 
 #define EXIT_FOUND	1
 #define EXIT_USAGE	2
+#define SETTLE_MS	5000
 
 static const char usage[] =
 "Usage: fuzz [OPTION...]\n"
@@ -31,6 +33,8 @@ static const char usage[] =
 "  --dir DIR       where they make files (/tmp)\n"
 "  --corpus DIR    programs to start from; those that find more are put there\n"
 "  --blind         without KCOV: program K follows from seed and K alone\n"
+"  --settle MS     how long pins may take that end by themselves (5000, and ten\n"
+"                  times that where the kernel was built to find bugs)\n"
 "  --last FILE     each program is written there before it runs; may be a disk\n"
 "  --keep-going    does not stop when something is found\n"
 "  --plant         programs may leak: that has to be found\n"
@@ -280,6 +284,9 @@ static bool set_option(int option)
 	case 'l':
 		options.last = optarg;
 		break;
+	case 'w':
+		runner.settle_ms = (unsigned int)to_number(optarg);
+		break;
 	case 'o':
 		options.only = to_number(optarg);
 		options.has_only = true;
@@ -318,6 +325,7 @@ static void parse(int argc, char **argv)
 		{ "dir", required_argument, NULL, 'd' },
 		{ "corpus", required_argument, NULL, 'c' },
 		{ "last", required_argument, NULL, 'l' },
+		{ "settle", required_argument, NULL, 'w' },
 		{ "only", required_argument, NULL, 'o' },
 		{ "run", required_argument, NULL, 'r' },
 		{ "blind", no_argument, NULL, 'b' },
@@ -330,6 +338,7 @@ static void parse(int argc, char **argv)
 	};
 	int option;
 
+	runner.settle_ms = SETTLE_MS * test_slowness();
 	options.seed = now_ms() ^ (uint64_t)getpid() << 20;
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) >= 0) {
 		if (option == 'h') {
@@ -363,6 +372,7 @@ static void prepare(void)
 	if (options.last)
 		runner.last = open(options.last, O_WRONLY | O_CREAT | O_DSYNC |
 				   O_CLOEXEC, 0600);
+	oracle_settle(runner.settle_ms);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	kcov = !options.blind && kcov_start();
 	printf("seed %" PRIu64 ", user %u%s\n", options.seed, runner.uid,

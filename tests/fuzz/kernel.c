@@ -167,6 +167,7 @@ TEST_TIMEOUT(a_leak_is_found_and_written_as_the_one_call_that_leaks, 900)
 	add(&run, "--blind");
 	add_option(&run, "--seed", "1");
 	add_option(&run, "--calls", "2000");
+	add_option(&run, "--settle", "1000");
 	run_fuzzer(&run, false);
 	CHECK(WIFEXITED(run.status));
 	CHECK_EQ(WEXITSTATUS(run.status), 1);

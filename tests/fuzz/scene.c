@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #define DEVICE		"/dev/pinmem"
-#define SETTLE_MS	5000
 
 void (*exec_before)(void);
 void (*exec_after)(void);
@@ -194,7 +193,7 @@ static bool nothing_is_pinned(struct shared *shared)
 
 	for (waited = 0; (kb = vmpin_kb()) != 0; waited += 10) {
 		atomic_store(&shared->vmpin_kb, kb);
-		if (waited > SETTLE_MS)
+		if (waited > shared->settle_ms)
 			return false;
 		usleep(10000);
 	}
