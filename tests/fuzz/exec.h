@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CALLS		16
+#define CALLS		40
 #define FIELDS		24
 #define FILES		8
 #define MEMS		4

@@ -64,7 +64,7 @@ void oracle_settle(unsigned int ms);
 void oracle_take(uid_t uid);
 bool oracle_check(char why[WHY]);
 
-#define BATCH	64
+#define BATCH	16
 
 /* What is known of a program of a batch. */
 struct outcome {

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define LIMIT_MS	30000
-#define NOTE_SIZE	8192	/* whole blocks of a disk */
+#define NOTE_SIZE	32768	/* whole blocks of a disk */
 
 /* If the machine goes down with it, what ran is on a disk. */
 static void note(const struct runner *r, const struct program *p, uint64_t index)
