@@ -119,6 +119,7 @@ struct shared {
 	atomic_int leak;		/* 1: there is one, or -errno */
 	unsigned int settle_ms;		/* what ends by itself takes no longer */
 	atomic_long vmpin_kb;		/* what stayed */
+	atomic_long waited_ms;		/* until nothing did */
 };
 
 struct scene {

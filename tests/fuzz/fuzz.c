@@ -78,7 +78,7 @@ static struct options options;
 static struct runner runner = { .dir = "/tmp", .last = -1, .logs = "/tmp" };
 static struct count counts[64];
 static const struct program *repeated;
-static uint64_t programs_run, calls_run, found, started;
+static uint64_t programs_run, calls_run, found, started, longest_wait;
 
 static uint64_t now_ms(void)
 {
@@ -90,10 +90,13 @@ static uint64_t now_ms(void)
 
 static void count_calls(const struct program *p, const struct outcome *outcome)
 {
+	uint64_t waited = (uint64_t)atomic_load(&outcome->shared.waited_ms);
 	unsigned int i;
 	int result;
 
 	programs_run++;
+	if (waited > longest_wait)
+		longest_wait = waited;
 	for (i = 0; i < p->nr; i++) {
 		result = atomic_load(&outcome->shared.results[i]);
 		if (result > 0)
@@ -117,6 +120,8 @@ static void print_counts(void)
 	printf("seed %" PRIu64 ": %" PRIu64 " programs, %" PRIu64
 	       " calls, %" PRIu64 " found, in %" PRIu64 " s\n", options.seed,
 	       programs_run, calls_run, found, (now_ms() - started) / 1000);
+	printf("pins of a program came back %" PRIu64 " ms after its end at most\n",
+	       longest_wait);
 	if (kcov_blocks())
 		printf("KCOV: %u edges of %u blocks in the driver, %u programs in the corpus\n",
 		       kcov_edges(), kcov_blocks(), corpus_size());
