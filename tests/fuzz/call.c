@@ -19,9 +19,17 @@
 /* The fields that every command begins with. */
 enum { FILE_FIELD, ARG_FIELD, SIZE_FIELD, TAIL_FIELD };
 
+/* The file in this slot, or in the next below: few slots are filled at first. */
+static int in_slot(const int *slots, uint64_t slot)
+{
+	while (slot && slots[slot] < 0)
+		slot--;
+	return slots[slot];
+}
+
 int scene_file(const struct scene *s, uint64_t slot)
 {
-	return slot < FILES ? s->files[slot] : -1;
+	return slot < FILES ? in_slot(s->files, slot) : -1;
 }
 
 int scene_add(int *slots, unsigned int nr, int fd)
@@ -42,8 +50,10 @@ int scene_add(int *slots, unsigned int nr, int fd)
 
 static uint64_t handle_value(const struct scene *s, uint64_t a)
 {
+	unsigned int nr = s->nr_handles < HANDLES ? s->nr_handles : HANDLES;
+
 	if (a < HANDLES)
-		return s->handles[a];
+		return nr ? s->handles[a % nr] : 0;
 	return a == HANDLE_ZERO ? 0 : a;
 }
 
@@ -52,7 +62,7 @@ static uint64_t mem_value(const struct scene *s, uint64_t a)
 	if (a == MEM_ZERO)
 		return 0;
 	if (a <= MEMS)
-		return (uint64_t)s->mems[a - 1];
+		return (uint64_t)in_slot(s->mems, a - 1);
 	return a == MEM_DEVICE ? (uint64_t)s->files[0] : (uint64_t)-1;
 }
 
@@ -191,7 +201,7 @@ long run_dup(struct scene *s, const struct op *op, const uint64_t *a)
 
 long run_close(struct scene *s, const struct op *op, const uint64_t *a)
 {
-	int fd = scene_file(s, a[0]);
+	int fd = a[0] < FILES ? s->files[a[0]] : -1;
 
 	(void)op;
 	if (fd >= 0)

@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CALLS		16
+#define CALLS		40
 #define FIELDS		24
 #define FILES		8
 #define MEMS		4
@@ -117,7 +117,9 @@ struct shared {
 	atomic_int results[CALLS];	/* 1: not run, 0: done, else -errno */
 	pid_t group;			/* of the fuzzer itself */
 	atomic_int leak;		/* 1: there is one, or -errno */
+	unsigned int settle_ms;		/* what ends by itself takes no longer */
 	atomic_long vmpin_kb;		/* what stayed */
+	atomic_long waited_ms;		/* until nothing did */
 };
 
 struct scene {

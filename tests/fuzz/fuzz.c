@@ -4,6 +4,7 @@
 /* The fuzzer of /dev/pinmem: what it is told, and its loop. */
 
 #include "fuzz.h"
+#include "test.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,6 +18,7 @@
 
 #define EXIT_FOUND	1
 #define EXIT_USAGE	2
+#define SETTLE_MS	5000
 
 static const char usage[] =
 "Usage: fuzz [OPTION...]\n"
@@ -31,6 +33,8 @@ static const char usage[] =
 "  --dir DIR       where they make files (/tmp)\n"
 "  --corpus DIR    programs to start from; those that find more are put there\n"
 "  --blind         without KCOV: program K follows from seed and K alone\n"
+"  --settle MS     how long pins may take that end by themselves (5000, and ten\n"
+"                  times that where the kernel was built to find bugs)\n"
 "  --last FILE     each program is written there before it runs; may be a disk\n"
 "  --keep-going    does not stop when something is found\n"
 "  --plant         programs may leak: that has to be found\n"
@@ -74,7 +78,7 @@ static struct options options;
 static struct runner runner = { .dir = "/tmp", .last = -1, .logs = "/tmp" };
 static struct count counts[64];
 static const struct program *repeated;
-static uint64_t programs_run, calls_run, found, started;
+static uint64_t programs_run, calls_run, found, started, longest_wait;
 
 static uint64_t now_ms(void)
 {
@@ -86,10 +90,13 @@ static uint64_t now_ms(void)
 
 static void count_calls(const struct program *p, const struct outcome *outcome)
 {
+	uint64_t waited = (uint64_t)atomic_load(&outcome->shared.waited_ms);
 	unsigned int i;
 	int result;
 
 	programs_run++;
+	if (waited > longest_wait)
+		longest_wait = waited;
 	for (i = 0; i < p->nr; i++) {
 		result = atomic_load(&outcome->shared.results[i]);
 		if (result > 0)
@@ -113,6 +120,8 @@ static void print_counts(void)
 	printf("seed %" PRIu64 ": %" PRIu64 " programs, %" PRIu64
 	       " calls, %" PRIu64 " found, in %" PRIu64 " s\n", options.seed,
 	       programs_run, calls_run, found, (now_ms() - started) / 1000);
+	printf("pins of a program came back %" PRIu64 " ms after its end at most\n",
+	       longest_wait);
 	if (kcov_blocks())
 		printf("KCOV: %u edges of %u blocks in the driver, %u programs in the corpus\n",
 		       kcov_edges(), kcov_blocks(), corpus_size());
@@ -280,6 +289,9 @@ static bool set_option(int option)
 	case 'l':
 		options.last = optarg;
 		break;
+	case 'w':
+		runner.settle_ms = (unsigned int)to_number(optarg);
+		break;
 	case 'o':
 		options.only = to_number(optarg);
 		options.has_only = true;
@@ -318,6 +330,7 @@ static void parse(int argc, char **argv)
 		{ "dir", required_argument, NULL, 'd' },
 		{ "corpus", required_argument, NULL, 'c' },
 		{ "last", required_argument, NULL, 'l' },
+		{ "settle", required_argument, NULL, 'w' },
 		{ "only", required_argument, NULL, 'o' },
 		{ "run", required_argument, NULL, 'r' },
 		{ "blind", no_argument, NULL, 'b' },
@@ -330,6 +343,7 @@ static void parse(int argc, char **argv)
 	};
 	int option;
 
+	runner.settle_ms = SETTLE_MS * test_slowness();
 	options.seed = now_ms() ^ (uint64_t)getpid() << 20;
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) >= 0) {
 		if (option == 'h') {
@@ -363,6 +377,7 @@ static void prepare(void)
 	if (options.last)
 		runner.last = open(options.last, O_WRONLY | O_CREAT | O_DSYNC |
 				   O_CLOEXEC, 0600);
+	oracle_settle(runner.settle_ms);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	kcov = !options.blind && kcov_start();
 	printf("seed %" PRIu64 ", user %u%s\n", options.seed, runner.uid,

@@ -27,7 +27,8 @@ bool chance(struct numbers *n, unsigned int percent);
 void program_generate(struct numbers *n, bool plant, struct program *program);
 void program_mutate(struct numbers *n, const struct program *other,
 		    struct program *program);
-void program_drop(struct program *program, unsigned int index);
+void program_drop(struct program *program, unsigned int index,
+		  unsigned int nr);
 
 /* One of the values of a field, after what the program has so far. */
 uint64_t field_value(struct numbers *n, const struct program *program,
@@ -58,10 +59,12 @@ const struct program *corpus_pick(struct numbers *n);
 
 /* Whether all is as it was: what is not goes to "why". */
 #define WHY	1024
+/* How long what ends by itself may take; nothing is asked before that is told. */
+void oracle_settle(unsigned int ms);
 void oracle_take(uid_t uid);
 bool oracle_check(char why[WHY]);
 
-#define BATCH	64
+#define BATCH	16
 
 /* What is known of a program of a batch. */
 struct outcome {
@@ -75,6 +78,7 @@ struct runner {
 	struct outcome *outcomes;	/* BATCH of them, shared */
 	atomic_uint *done;		/* likewise, how many ended */
 	pid_t group;
+	unsigned int settle_ms;
 	int last;		/* where a program is noted first, or -1 */
 	const char *logs;
 };

@@ -89,10 +89,10 @@ void program_generate(struct numbers *n, bool plant, struct program *p)
 	}
 }
 
-void program_drop(struct program *p, unsigned int index)
+void program_drop(struct program *p, unsigned int index, unsigned int nr)
 {
-	p->nr--;
-	memmove(&p->calls[index], &p->calls[index + 1],
+	p->nr -= nr;
+	memmove(&p->calls[index], &p->calls[index + nr],
 		(p->nr - index) * sizeof(p->calls[0]));
 }
 
@@ -158,7 +158,7 @@ void program_mutate(struct numbers *n, const struct program *other,
 		switch (below(n, 10)) {
 		case 0:
 			if (p->nr > 1)
-				program_drop(p, index);
+				program_drop(p, index, 1);
 			break;
 		case 1:
 		case 2:

@@ -140,7 +140,7 @@ const struct op ops[] = {
 	{ "touch", run_touch, 0, 0, 4, {
 		BESIDE("addr", KIND_ADDR), BESIDE("len", KIND_LEN),
 		BESIDE("write", CHOICE, 2) } },
-	{ "move", run_move, 0, 0, 3, {
+	{ "move", run_move, 0, 0, 1, {
 		BESIDE("addr", KIND_ADDR), BESIDE("node", CHOICE, 3) } },
 	{ "truncate", run_truncate, 0, 0, 3, {
 		BESIDE("file", CHOICE, 2), BESIDE("len", KIND_LEN) } },
@@ -152,7 +152,7 @@ const struct op ops[] = {
 	{ "thread", run_thread, 0, 0, 3, { BESIDE("calls", CHOICE, 4) } },
 	{ "exec", run_exec, 0, 0, 1, { { NULL } } },
 	{ "victim", run_victim, 0, 0, 2, { BESIDE("how", CHOICE, 3) } },
-	{ "pause", run_pause, 0, 0, 2, { BESIDE("ms", CHOICE, 4) } },
+	{ "pause", run_pause, 0, 0, 1, { BESIDE("ms", CHOICE, 4) } },
 	{ "netlink", run_netlink, 0, 0, 3, {
 		BESIDE("how", CHOICE, 4), BESIDE("command", CHOICE, 4),
 		BESIDE("flags", KIND_NUMBER), BESIDE("len", KIND_NUMBER),

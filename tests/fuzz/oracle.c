@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SETTLE_MS	5000
+static unsigned int settle_ms;
 
 static struct level level;
 static struct pinmem_ioc_features charged;
@@ -41,6 +41,11 @@ static void ask(void)
 		waitpid(pid, NULL, 0);
 }
 
+void oracle_settle(unsigned int ms)
+{
+	settle_ms = ms;
+}
+
 void oracle_take(uid_t uid)
 {
 	user = uid;
@@ -57,13 +62,13 @@ static bool nothing_is_charged(bool wait)
 {
 	unsigned int waited;
 
-	for (waited = wait ? 0 : SETTLE_MS;; waited += 20) {
+	for (waited = wait ? 0 : settle_ms;; waited += 20) {
 		ask();
 		if (told->out_pins == charged.out_pins &&
 		    told->out_user_bytes == charged.out_user_bytes &&
 		    told->out_bytes == charged.out_bytes)
 			return true;
-		if (waited >= SETTLE_MS)
+		if (waited >= settle_ms)
 			return false;
 		usleep(20000);
 	}
@@ -71,7 +76,7 @@ static bool nothing_is_charged(bool wait)
 
 bool oracle_check(char why[WHY])
 {
-	bool good = level_check(&level, why, WHY);
+	bool good = level_check_within(&level, settle_ms, why, WHY);
 	size_t len = strlen(why);
 
 	if (nothing_is_charged(good))

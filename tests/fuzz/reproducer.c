@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define SETTLE_MS	50000
+
 extern const struct program program;
 extern const uid_t program_uid;
 
@@ -51,6 +53,7 @@ int main(void)
 	if (shared == MAP_FAILED)
 		return 2;
 	shared->group = getpgrp();
+	shared->settle_ms = SETTLE_MS;
 	for (i = 0; i < CALLS; i++)
 		shared->results[i] = 1;
 	pid = fork();

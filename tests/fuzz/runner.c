@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define LIMIT_MS	30000
-#define NOTE_SIZE	8192	/* whole blocks of a disk */
+#define NOTE_SIZE	32768	/* whole blocks of a disk */
 
 /* If the machine goes down with it, what ran is on a disk. */
 static void note(const struct runner *r, const struct program *p, uint64_t index)
@@ -89,12 +89,13 @@ bool runner_prepare(struct runner *r)
 	return r->outcomes != MAP_FAILED;
 }
 
-static void forget(struct outcome *outcome, pid_t group)
+static void forget(struct outcome *outcome, const struct runner *r)
 {
 	unsigned int i;
 
 	memset(outcome, 0, sizeof(*outcome));
-	outcome->shared.group = group;
+	outcome->shared.group = r->group;
+	outcome->shared.settle_ms = r->settle_ms;
 	for (i = 0; i < CALLS; i++)
 		atomic_store(&outcome->shared.results[i], 1);
 }
@@ -162,7 +163,7 @@ unsigned int runner_run(struct runner *r, const struct program *programs,
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		forget(&r->outcomes[i], r->group);
+		forget(&r->outcomes[i], r);
 	atomic_store(r->done, 0);
 	while (atomic_load(r->done) < nr) {
 		if (!run_child(r, programs, nr, first, why))
@@ -183,18 +184,28 @@ static bool fails(struct runner *r, const struct program *p, char why[WHY])
 	return !oracle_check(why);
 }
 
-static void minimise(struct runner *r, struct program *p)
+/* Without so many calls in a row, wherever it still does it. */
+static void shorten(struct runner *r, struct program *p, unsigned int nr)
 {
 	struct program less;
 	char why[WHY];
-	unsigned int i;
+	unsigned int end;
 
-	for (i = p->nr; i-- > 0 && p->nr > 1;) {
+	for (end = p->nr; end >= nr && p->nr > nr; end -= nr) {
 		less = *p;
-		program_drop(&less, i);
+		program_drop(&less, end - nr, nr);
 		if (fails(r, &less, why))
 			*p = less;
 	}
+}
+
+/* Halves first: to see that something is left takes a while. */
+static void minimise(struct runner *r, struct program *p)
+{
+	unsigned int nr;
+
+	for (nr = p->nr / 2; nr; nr /= 2)
+		shorten(r, p, nr);
 }
 
 /* A comment cannot have lines. */

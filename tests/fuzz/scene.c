@@ -18,10 +18,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEVICE		"/dev/pinmem"
-#define SETTLE_MS	5000
 
 void (*exec_before)(void);
 void (*exec_after)(void);
@@ -186,15 +186,24 @@ static long vmpin_kb(void)
 	return kb;
 }
 
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Pins that ended by themselves give back soon, not at once. */
 static bool nothing_is_pinned(struct shared *shared)
 {
-	unsigned int waited;
-	long kb;
+	long start = now_ms(), waited = 0, kb;
 
-	for (waited = 0; (kb = vmpin_kb()) != 0; waited += 10) {
+	while ((kb = vmpin_kb()) != 0) {
+		waited = now_ms() - start;
 		atomic_store(&shared->vmpin_kb, kb);
-		if (waited > SETTLE_MS)
+		atomic_store(&shared->waited_ms, waited);
+		if (waited > shared->settle_ms)
 			return false;
 		usleep(10000);
 	}

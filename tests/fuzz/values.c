@@ -78,9 +78,12 @@ static uint64_t file_value(struct numbers *n, const struct program *p,
 			     calls_before(p, call, "device") +
 			     calls_before(p, call, "dup");
 
+	bool closes = strcmp(ops[call->op].name, "close") == 0;
+
 	if (chance(n, 2))
 		return FILES;
-	return chance(n, 60) ? 0 : below(n, files) % FILES;
+	/* Most calls are of the first: without it they do nothing. */
+	return chance(n, closes ? 5 : 60) ? 0 : below(n, files) % FILES;
 }
 
 static uint64_t handle_value(struct numbers *n, const struct program *p,
@@ -99,8 +102,7 @@ static uint64_t handle_value(struct numbers *n, const struct program *p,
 		return HANDLE_ZERO;
 	if (!pins || chance(n, 10))
 		return HANDLE_ZERO;
-	/* Not every one was made. */
-	return below(n, below(n, pins) + 1) % HANDLES;
+	return below(n, pins < HANDLES ? pins : HANDLES);
 }
 
 static uint64_t pin_flags(struct numbers *n)
@@ -127,7 +129,7 @@ static uint64_t mem_value(struct numbers *n, const struct call *call)
 
 	if (chance(n, 3))
 		return below(n, MEM_BAD + 1);
-	return remote ? 1 + below(n, 2) : MEM_ZERO;
+	return remote ? 1 + below(n, MEMS) : MEM_ZERO;
 }
 
 static uint64_t size_value(struct numbers *n, uint64_t size)
@@ -201,7 +203,7 @@ static uint64_t addr_value(struct numbers *n)
 
 	if (chance(n, 3))
 		return wild(n);
-	area = chance(n, 85) ? n->areas[below(n, FAVOURITES)] : any_area(n);
+	area = chance(n, 95) ? n->areas[below(n, FAVOURITES)] : any_area(n);
 	addr = AREA(area);
 	if (area == AREA_THP && chance(n, 70))
 		addr += below(n, 2) * HUGE + below(n, 3) * PAGE;
@@ -226,15 +228,15 @@ static uint64_t len_value(struct numbers *n)
 static uint64_t count_value(struct numbers *n, unsigned int usual)
 {
 	if (chance(n, 96))
-		return 1 + below(n, usual);
+		return chance(n, 40) ? 1 : 1 + below(n, usual);
 	return chance(n, 50) ? below(n, 65) : wild(n);
 }
 
 static uint64_t ttl_value(struct numbers *n, const struct call *call)
 {
 	static const uint64_t usual[] = {
-		1, 1000, 1000000, 5000000, 1000000000, 30000000000,
-		61000000000, PINMEM_TTL_NONE,
+		1, 1000000, 5000000, 1000000000, 30000000000,
+		30000000000, 30000000000, 61000000000, PINMEM_TTL_NONE,
 	};
 
 	if (chance(n, ops[call->op].command == PINMEM_IOC_PIN ? 70 : 5))

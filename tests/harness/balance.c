@@ -294,17 +294,18 @@ static void pause_ms(long ms)
 	nanosleep(&time, NULL);
 }
 
-static bool check_counts(const struct level *level, struct text *text)
+static bool check_counts(const struct level *level, unsigned int ms,
+			 struct text *text)
 {
 	long long pins, refs;
-	int waited;
+	unsigned int waited;
 
 	for (waited = 0;; waited += POLL_MS) {
 		pins = pins_now();
 		refs = refs_now();
 		if (pins == level->pins && refs == level->refs)
 			return true;
-		if (waited >= SETTLE_MS * (int)test_slowness())
+		if (waited >= ms)
 			break;
 		pause_ms(POLL_MS);
 	}
@@ -317,13 +318,20 @@ static bool check_counts(const struct level *level, struct text *text)
 	return false;
 }
 
-bool level_check(const struct level *level, char *text, size_t size)
+bool level_check_within(const struct level *level, unsigned int ms, char *text,
+			size_t size)
 {
 	struct text out = { .at = text, .room = size };
 	bool good;
 
 	if (size)
 		*text = '\0';
-	good = check_counts(level, &out);
+	good = check_counts(level, ms, &out);
 	return check_kmsg(level, &out) && good;
+}
+
+bool level_check(const struct level *level, char *text, size_t size)
+{
+	return level_check_within(level, SETTLE_MS * test_slowness(), text,
+				  size);
 }

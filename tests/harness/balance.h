@@ -26,6 +26,9 @@ void level_take(struct level *level);
 
 /* Writes to text what is wrong, with a newline after each thing. */
 bool level_check(const struct level *level, char *text, size_t size);
+/* As above, but what takes longer than this has not come back. */
+bool level_check_within(const struct level *level, unsigned int ms, char *text,
+			size_t size);
 
 /* nr_foll_pin_acquired and nr_foll_pin_released, exact. */
 void level_pin_counters(long long *acquired, long long *released);

@@ -376,6 +376,69 @@ TEST(a_call_that_waits_is_not_in_the_way_of_others_on_its_file)
 	CHECK_EQ(answered.ret, 0);
 }
 
+/* A thread in a call on a file that is closed meanwhile. */
+struct cut_off {
+	int dev;
+	unsigned long command;
+	void *arg;
+	int ret;
+};
+
+static void *call_cut_off(void *arg)
+{
+	struct cut_off *call = arg;
+
+	call->ret = ioctl(call->dev, call->command, call->arg);
+	return NULL;
+}
+
+/* Nothing is waited for after the call: it has given back what it kept. */
+static void close_within(struct cut_off *call, int uffd, void *array)
+{
+	long long before = mm_pins() - 1;
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, call_cut_off, call), 0);
+	mm_await_fault(uffd);
+	CHECK_OK(close(call->dev));
+	CHECK_EQ(mm_pins() - before, 1);
+	CHECK_EQ(mm_status_kb(getpid(), "VmPin:"), PAGE / 1024);
+	mm_answer(uffd, array);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_OK(call->ret);
+	CHECK_EQ(mm_status_kb(getpid(), "VmPin:"), 0);
+	CHECK_EQ(mm_pins() - before, 0);
+	close(uffd);
+}
+
+TEST(a_file_closed_within_an_info_gives_back_when_that_returns)
+{
+	int dev = ioc_device(), uffd;
+	void *array = mm_map_unanswered(PAGE, &uffd);
+	struct pinmem_ioc_info info = {
+		.size = sizeof(info),
+		.handle = PIN(dev, mm_map(PAGE), PAGE, LONGTERM),
+		.ranges = (uintptr_t)array,
+		.nr_ranges = 1,
+		.range_size = sizeof(struct pinmem_ioc_range),
+	};
+	struct cut_off call = { dev, PINMEM_IOC_INFO, &info, -1 };
+
+	close_within(&call, uffd, array);
+}
+
+TEST(a_file_closed_within_an_extents_gives_back_when_that_returns)
+{
+	int dev = ioc_device(), uffd;
+	void *array = mm_map_unanswered(PAGE, &uffd);
+	uint64_t handle = PIN(dev, mm_map(PAGE), PAGE, LONGTERM);
+	struct pinmem_ioc_extents extents =
+		ioc_extents_arg(handle, 0, array, 1);
+	struct cut_off call = { dev, PINMEM_IOC_EXTENTS, &extents, -1 };
+
+	close_within(&call, uffd, array);
+}
+
 TEST(a_pin_whose_reply_cannot_be_written_is_not_made)
 {
 	int dev = ioc_device();
