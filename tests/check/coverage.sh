@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: 2026 The pinmem authors
 #
-# What of driver, library and tool was run: by the suites on the debug kernel,
-# and by "make check" in its build tree. tests/COVERAGE.md tells how.
+# What of driver, library and tool was run: by the suites on the debug kernel and on
+# 6.12, and by "make check" in the debug kernel's build tree. tests/COVERAGE.md tells
+# how.
 set -u
 # shellcheck source=tests/vm/common.sh
 . "$(dirname "$0")/../vm/common.sh"
@@ -20,9 +21,9 @@ usage() {
 		           function of the driver of which a line was not?
 		  report   print how much of each file was run, and each line that was not
 
-		Both take what the last VMs with the debug kernel left (tests/vm/boot debug;
-		a run that shall be added to others: mv build/logs/vm-debug{,-NAME}), and
-		what make -C build/debug check did.
+		Both take what the VMs of the last ./check left, tests/vm/boot debug since
+		then included (a run that shall be added to others: mv
+		build/logs/vm-debug{,-NAME}), and what make -C build/debug check did.
 
 		Exit status: 0 it was, 1 it was not, 2 usage or nothing was run.
 	TEXT
@@ -31,7 +32,7 @@ usage() {
 count() {
 	local dir
 	local -a dirs=("$TREE")
-	for dir in "$LOGS"/{vm,zones,leaks}-debug{,-*}/gcov; do
+	for dir in "$LOGS"/{vm,zones,leaks}-{debug,6.12}{,-*}/gcov; do
 		[ ! -d "$dir" ] || dirs+=("$dir")
 	done
 	[ "${#dirs[@]}" -gt 1 ] || die "the debug kernel's VM has not run"

@@ -61,7 +61,11 @@ build_for_vm() {
 	local tree with
 	local -a kernels=("$1") options
 	tree=$(tree_of "$1")
-	[ "$tree" != gcc ] || kernels=("${STOCK_KERNELS[@]}")
+	case $tree in
+	gcc) kernels=("${STOCK_KERNELS[@]}") ;;
+	# What it has for users is counted on a faster kernel, too.
+	debug) kernels+=(6.12) ;;
+	esac
 	if autotools_newer; then run_autoreconf || return 1; fi
 	mapfile -t options < <(tree_options "$tree")
 	with=$(with_kernels "${kernels[@]}")

@@ -60,7 +60,11 @@ use_layout() {
 fetch_all() {
 	local kernel
 	local -a kernels=("$1")
-	[ "$(tree_of "$1")" != gcc ] || kernels=("${STOCK_KERNELS[@]}")
+	case $1 in
+	debug) kernels+=(6.12) ;;
+	kcsan) ;;
+	*) kernels=("${STOCK_KERNELS[@]}") ;;
+	esac
 	for kernel in "${kernels[@]}"; do
 		kernel_dir "$kernel" >/dev/null || die "no kernel $kernel ($LOGS/download.log, $LOGS/kernel-$kernel.log)"
 	done
