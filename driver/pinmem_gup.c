@@ -38,7 +38,7 @@
 
 #define BATCH_PAGES	(PAGE_SIZE / sizeof(struct page *))
 #define BATCH_SMALL	16	/* on the stack */
-#define PIECE		512	/* given back in one go */
+#define PIECE		512UL	/* given back in one go */
 #define HOLD_PINS	512	/* pins made in one hold of mmap_lock */
 #define FAULT_TRIES	16	/* faults at one address without a pin */
 #define PIN_TRIES	8	/* while pages are on the move */
@@ -667,22 +667,14 @@ int pinmem_gup_refuses(struct mm_struct *mm, u32 flags, unsigned long addr,
 	return err;
 }
 
-/* Gives back one pin for each leaf, or for each page, of those up to @end. */
-static void put_pages(unsigned long pfn, unsigned long end, unsigned long mask,
-		      u32 flags)
-{
-	if (!mask && !(flags & PINMEM_PIN_GET)) {
-		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), end - pfn,
-						 false);
-		return;
-	}
-	for (; pfn < end; pfn = (pfn | mask) + 1) {
-		if (flags & PINMEM_PIN_GET)
-			put_page(pfn_to_page(pfn));
-		else
-			unpin_user_page(pfn_to_page(pfn));
-	}
-}
+/* A pin that gives back what it holds. */
+struct back {
+	u32 flags;
+	bool dirty;			/* its pages are made so */
+	bool wait;			/* for those that are locked */
+	unsigned int nr;
+	struct page *pages[BATCH_SMALL];	/* for the next call */
+};
 
 static bool lock_folio(struct folio *folio, bool wait)
 {
@@ -692,22 +684,62 @@ static bool lock_folio(struct folio *folio, bool wait)
 }
 
 /*
- * Makes them dirty, and returns where it had to stop.  The data was written
- * through the pin before, so that a page which is cleaned from now on has been
- * written out with it.
+ * The data was written through the pin before, so that a page which is cleaned
+ * from now on has been written out with it.
  */
-static unsigned long make_dirty(unsigned long pfn, unsigned long end,
-				unsigned long mask, bool wait)
+static bool make_dirty(unsigned long pfn, bool wait)
+{
+	struct folio *folio = page_folio(pfn_to_page(pfn));
+
+	if (likely(folio_test_dirty(folio)))
+		return true;
+	if (!lock_folio(folio, wait))
+		return false;
+	folio_mark_dirty(folio);
+	folio_unlock(folio);
+	return true;
+}
+
+static void put_batch(struct back *b)
+{
+	if (b->flags & PINMEM_PIN_GET)
+		release_pages(b->pages, b->nr);
+	else
+		unpin_user_pages(b->pages, b->nr);
+	b->nr = 0;
+	cond_resched();
+}
+
+/* Gives back one pin for each leaf, or page; returns where it had to stop. */
+static unsigned long put_each(struct back *b, unsigned long pfn,
+			      unsigned long end, unsigned long mask)
 {
 	for (; pfn < end; pfn = (pfn | mask) + 1) {
-		struct folio *folio = page_folio(pfn_to_page(pfn));
-
-		if (likely(folio_test_dirty(folio)))
-			continue;
-		if (!lock_folio(folio, wait))
+		if (b->dirty && !make_dirty(pfn, b->wait))
 			return pfn;
-		folio_mark_dirty(folio);
-		folio_unlock(folio);
+		b->pages[b->nr++] = pfn_to_page(pfn);
+		if (b->nr == BATCH_SMALL)
+			put_batch(b);
+	}
+	return end;
+}
+
+/* The same of pages that follow each other, for which there is a faster call. */
+static unsigned long put_run(struct back *b, unsigned long pfn,
+			     unsigned long end)
+{
+	unsigned long stop, piece;
+
+	for (; pfn < end; pfn = stop) {
+		piece = min(end - pfn, PIECE);
+		stop = b->dirty ? pfn : pfn + piece;
+		while (stop < pfn + piece && make_dirty(stop, b->wait))
+			stop++;
+		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), stop - pfn,
+						 false);
+		cond_resched();
+		if (stop < pfn + piece)
+			return stop;
 	}
 	return end;
 }
@@ -719,35 +751,33 @@ static unsigned long make_dirty(unsigned long pfn, unsigned long end,
  */
 static bool release(struct pinmem_pin *pin, bool dirty, bool wait)
 {
-	unsigned long pfn, end, mask, stop, done = 0;
+	unsigned long mask, stop, end, pfn;
 	struct pinmem_runs_iter it;
+	struct back b;
 	bool more;
 
+	b.flags = pin->flags;
+	b.dirty = dirty;
+	b.wait = wait;
+	b.nr = 0;
 	more = pinmem_runs_resume(&it, &pin->runs, &pin->place);
 	pfn = it.run.pfn + pin->place.pages;
-	while (more) {
-		end = it.run.pfn + it.run.pages;
+	for (; more; more = pinmem_runs_next(&it), pfn = it.run.pfn) {
 		mask = pinmem_kind_pages(it.run.kind) - 1;
-		end = min(end, (pfn & ~mask) + PIECE * (mask + 1));
-		stop = dirty ? make_dirty(pfn, end, mask, wait) : end;
-		put_pages(pfn, stop, mask, pin->flags);
-		done += stop - pfn;
-		pfn = stop;
+		end = it.run.pfn + it.run.pages;
+		if (end - pfn > BATCH_SMALL && !mask &&
+		    !(b.flags & PINMEM_PIN_GET))
+			stop = put_run(&b, pfn, end);
+		else
+			stop = put_each(&b, pfn, end, mask);
 		if (stop < end) {
 			pinmem_runs_remember(&it, stop - it.run.pfn,
 					     &pin->place);
-			return false;
-		}
-		if (stop == it.run.pfn + it.run.pages) {
-			more = pinmem_runs_next(&it);
-			pfn = it.run.pfn;
-		}
-		if (done >= PIECE) {
-			cond_resched();
-			done = 0;
+			break;
 		}
 	}
-	return true;
+	put_batch(&b);
+	return !more;
 }
 
 /*
