@@ -10,8 +10,9 @@ for piece in common cache host kernels rootfs build image qemu; do
 done
 
 # An emulated CPU is 20 times slower than a real one, and a busy machine stops it for
-# half a minute at times, so the kernel waits longer before it calls that a lockup.
-PATIENCE="watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120"
+# half a minute at times, so the kernel waits longer before it calls that a lockup,
+# and does not ask at boot whether its timer is in time.
+PATIENCE="no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120"
 TESTS_CMDLINE="$PATIENCE panic=-1 oops=panic secretmem.enable=1 \
 systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 
