@@ -200,12 +200,12 @@ static bool nothing_is_pinned(struct shared *shared)
 	long start = now_ms(), waited = 0, kb;
 
 	while ((kb = vmpin_kb()) != 0) {
-		waited = now_ms() - start;
 		atomic_store(&shared->vmpin_kb, kb);
-		atomic_store(&shared->waited_ms, waited);
 		if (waited > shared->settle_ms)
 			return false;
-		usleep(10000);
+		usleep(1000);
+		waited = now_ms() - start;
+		atomic_store(&shared->waited_ms, waited);
 	}
 	return true;
 }
