@@ -110,12 +110,13 @@ compare_list() {
 		if ($4 == 0) rest[$1 ":" $3]
 	}
 	END {
+		sorted = "sort >\"" differs "\""
 		for (name in rest)
-			if (!(name in listed)) print name " was not all run, and is not listed" | "sort >" differs
+			if (!(name in listed)) print name " was not all run, and is not listed" | sorted
 		for (name in listed)
 			if (!(name in known)) print name " is listed, and is no function"
 			else if (!(name in rest) && !(name in luck))
-				print name " is listed, and was all run" | "sort >" differs
+				print name " is listed, and was all run" | sorted
 	}' "$LIST" "$COUNTS"
 }
 
