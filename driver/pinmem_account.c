@@ -68,10 +68,10 @@ int pinmem_account_init(void)
 	return 0;
 }
 
-static kuid_t user_of_caller(void)
+static kuid_t user_of(const struct cred *cred)
 {
-	struct user_namespace *ns = current_user_ns();
-	kuid_t uid = current_euid();
+	struct user_namespace *ns = cred->user_ns;
+	kuid_t uid = cred->euid;
 
 	while (ns != &init_user_ns) {
 		uid = ns->owner;
@@ -206,7 +206,7 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 	if (!spare)
 		return refuse(fail, PINMEM_WHY_NO_MEMORY, 0, 0, 0, -ENOMEM);
 	spin_lock(&account_lock);
-	user = user_get(user_of_caller(), &spare);
+	user = user_get(user_of(current_cred()), &spare);
 	err = charge_user(user, pages, base ? 0 : 1, &before, fail);
 	if (!err && !exempt) {
 		err = charge_memlock(pages, before, fail);
@@ -254,11 +254,14 @@ void pinmem_account_forget(struct pinmem_pin *pin)
 	spin_unlock(&account_lock);
 }
 
-/* Whether the caller is who the pin was charged to, and in the same way. */
+/*
+ * Whether the caller is who the pin was charged to, and in the same way.  The pin
+ * may end meanwhile, and its account go.
+ */
 bool pinmem_account_is_payer(const struct pinmem_pin *pin)
 {
 	return pin->cred->user == current_user() &&
-	       uid_eq(pin->account->uid, user_of_caller()) &&
+	       uid_eq(user_of(pin->cred), user_of(current_cred())) &&
 	       (pin->flags & PINMEM_PIN_CHARGED || capable(CAP_IPC_LOCK));
 }
 
@@ -281,7 +284,7 @@ void pinmem_account_memlock(const struct pinmem_pin *pin,
 	struct pinmem_user *user;
 
 	spin_lock(&account_lock);
-	user = user_find(user_of_caller());
+	user = user_find(user_of(current_cred()));
 	if (user)
 		use = max(use, user->pages);
 	spin_unlock(&account_lock);
@@ -306,7 +309,7 @@ void pinmem_account_features(struct pinmem_ioc_features *features)
 	features->out_max_user_bytes = READ_ONCE(max_user_bytes);
 	features->out_max_bytes = READ_ONCE(max_bytes);
 	spin_lock(&account_lock);
-	user = user_find(user_of_caller());
+	user = user_find(user_of(current_cred()));
 	features->out_pins = user ? user->pins : 0;
 	features->out_user_bytes = user ? (u64)user->pages << PAGE_SHIFT : 0;
 	features->out_bytes = (u64)limited_pages << PAGE_SHIFT;

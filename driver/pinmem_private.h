@@ -209,7 +209,7 @@ struct pinmem_pin {
 	const struct cred *cred;		/* of the maker */
 	struct pid *owner;			/* the maker */
 	struct pinmem_mm *pm;
-	struct pinmem_user *account;
+	struct pinmem_user *account;		/* until the handle is taken */
 	u64 made;				/* CLOCK_BOOTTIME, ns */
 	unsigned long pages;			/* pinned and charged */
 	union {
