@@ -14,11 +14,13 @@ is counted in several of them is added.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 
 PARTS = ("driver", "lib", "cli")
+LOCK = re.compile(r"(local_irq|spin|rcu_read|lockdep_assert)_\w+\([^()]*\);")
 
 
 def find(top, suffix):
@@ -53,8 +55,11 @@ def own_path(top, cwd, name):
 
 
 def is_code(text):
-    """Whether there is more than braces, where nobody wrote a branch."""
-    return text.strip("{}; \t\n") != ""
+    """
+    Whether there is more than braces, or a lock that the debug kernel checks: nobody
+    wrote a branch there.
+    """
+    return text.strip("{}; \t\n") != "" and not LOCK.fullmatch(text.strip())
 
 
 def add(lines, heads, top, counted):
