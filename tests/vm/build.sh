@@ -39,7 +39,7 @@ make_tree() {
 # tree_of KERNEL: the build tree that has its module; one for all stock kernels
 tree_of() {
 	case $1 in
-	debug | kcsan) echo "$1" ;;
+	debug | kcsan | bench) echo "$1" ;;
 	*) echo gcc ;;
 	esac
 }

@@ -4,8 +4,9 @@
 #
 # Stock Debian kernels, unpacked into the cache and never installed: image,
 # headers and kbuild of one version. A kernel directory is the unpacked
-# packages plus the files "release" and "version". The kernels "debug" and "kcsan"
-# are built from Debian's source, and their directories look the same.
+# packages plus the files "release" and "version". The kernels "debug", "kcsan" and
+# "bench" are built from Debian's source, and their directories look the same; that
+# of "bench" has the kernel's own gup_test, too.
 
 declare -A IMAGE_META=([6.12]=linux-image-6.12-amd64 [6.1]=linux-image-amd64
 	[rt-6.12]=linux-image-6.12-rt-amd64 [rt-6.1]=linux-image-rt-amd64)
@@ -87,9 +88,14 @@ unpack_source() {
 	return "$status"
 }
 
-# The configuration of a kernel that is built here. What is not to be set looks
-# like a comment.
-built_config() { grep -hE '^(# )?CONFIG_' "$TOP/tests/vm"/config-{base,"$1"}; }
+# The configuration of a kernel that is built here: its own lines go before those of
+# config-base. What is not to be set looks like a comment.
+built_config() {
+	local own=$TOP/tests/vm/config-$1
+	grep -hE '^(# )?CONFIG_' "$TOP/tests/vm/config-base" |
+		grep -vwFf <(grep -oE '^(# )?CONFIG_[A-Z0-9_]+' "$own" | grep -o 'CONFIG.*')
+	grep -hE '^(# )?CONFIG_' "$own"
+}
 
 # Kconfig drops silently what it does not know or cannot have.
 config_is_complete() {
@@ -110,6 +116,14 @@ build_kernel() {
 		make -C "$source" -j"$(nproc)" "LOCALVERSION=-pinmem-$name" bzImage modules
 }
 
+# What measures GUP alone, from the same source.
+build_gup_test() {
+	local source=$1 into=$2
+	local tests=$source/tools/testing/selftests/mm
+	mkdir -p "$into/usr/bin" && gcc -O2 -static -pthread -I"$source" -I"$source/tools/include/uapi" \
+		-o "$into/usr/bin/gup_test" "$tests"/{gup_test,vm_util}.c
+}
+
 # What building a module needs of a kernel's build tree.
 prune_source() {
 	local source=$1
@@ -125,7 +139,8 @@ make_built_kernel() {
 	local into=$1 name=$2 version=$3 source=$1/source release
 	note "kernel $name: building it from $BUILT_SOURCE; this takes ten minutes on two cores"
 	unpack_source "$source" "$BUILT_SOURCE=$version" || return 1
-	build_kernel "$source" "$name" >"$LOGS/kernel-$name.log" 2>&1 || {
+	{ build_kernel "$source" "$name" && { [ "$name" != bench ] || build_gup_test "$source" "$into"; }; } \
+		>"$LOGS/kernel-$name.log" 2>&1 || {
 		tail -n 10 "$LOGS/kernel-$name.log" >&2
 		return 1
 	}

@@ -7,6 +7,7 @@
 
 VM_NODE_MEMORY=3G	# of each of the two nodes
 VM_PLUGGED_MEMORY=''	# of a module more, on node 0
+VM_COUNTS=''		# "count": one CPU that takes a nanosecond for an instruction, one node
 VM_TIMEOUT=${VM_TIMEOUT:-1800}
 PROBE_SECONDS=10
 
@@ -19,6 +20,7 @@ machine_options() {
 	case $1 in
 	kvm) printf '%s\n' -accel kvm -cpu host ;;
 	tcg) printf '%s\n' -accel tcg,thread=multi -cpu max ;;
+	count) printf '%s\n' -accel tcg,thread=single -cpu max -icount shift=0,sleep=off ;;
 	esac
 }
 
@@ -29,6 +31,14 @@ two_nodes() {
 		-object "memory-backend-ram,size=$size,id=m1" -numa node,nodeid=1,memdev=m1,cpus=1
 	[ -z "$plugged" ] || printf '%s\n' -object "memory-backend-ram,size=$plugged,id=m2" \
 		-device pc-dimm,memdev=m2,node=0
+}
+
+machine_memory() {
+	if [ -n "$VM_COUNTS" ]; then
+		printf '%s\n' -smp 1 -m "$VM_NODE_MEMORY"
+	else
+		two_nodes "$VM_NODE_MEMORY" "$VM_PLUGGED_MEMORY"
+	fi
 }
 
 make_probe_initrd() {
@@ -68,11 +78,11 @@ choose_accelerator() {
 # QEMU's, or 124 after VM_TIMEOUT.
 run_qemu() {
 	local name=$1 image=$2 console=$3 cmdline=$4
-	local -a options nodes
-	mapfile -t options < <(machine_options "$ACCELERATOR")
-	mapfile -t nodes < <(two_nodes "$VM_NODE_MEMORY" "$VM_PLUGGED_MEMORY")
+	local -a options memory
+	mapfile -t options < <(machine_options "${VM_COUNTS:-$ACCELERATOR}")
+	mapfile -t memory < <(machine_memory)
 	tied timeout --foreground -k 5 "$VM_TIMEOUT" setpriv --pdeathsig KILL qemu-system-x86_64 \
-		"${options[@]}" "${nodes[@]}" \
+		"${options[@]}" "${memory[@]}" \
 		-kernel "$image" -initrd "$BUILD/vm/$name/initrd" \
 		-append "console=ttyS0 $cmdline" \
 		-drive "file=$BUILD/vm/$name/scratch.img,format=raw,if=virtio,cache=unsafe" \

@@ -21,6 +21,7 @@ systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 # leaves what the kernel took at boot there, which never goes offline). Both have
 # some as a pmem device. "leaks" has as little as will do, since kmemleak looks at
 # all of it; the others go without kmemleak. "loops" is as "vm", for a longer time.
+# In "count" a nanosecond is an instruction, the same ones each time.
 LOOPS_TIMEOUT=7200
 
 # has_suite KERNEL: one of its own; that of "debug" is what there is time for, and
@@ -32,7 +33,7 @@ has_suite() {
 # use_layout LAYOUT KERNEL: its memory, time, and suite, from here on
 # shellcheck disable=SC2034  # run_qemu and make_image use them
 use_layout() {
-	VM_PLUGGED_MEMORY=''
+	VM_PLUGGED_MEMORY='' VM_COUNTS=''
 	case $1 in
 	vm)
 		VM_SUITE=suite VM_NODE_MEMORY=3G
@@ -52,6 +53,10 @@ use_layout() {
 		VM_SUITE=suite-leaks VM_NODE_MEMORY=1G
 		LAYOUT_CMDLINE=''
 		;;
+	count)
+		VM_SUITE=suite-count VM_NODE_MEMORY=6G VM_COUNTS=count
+		LAYOUT_CMDLINE="nokaslr tsc=reliable hugepagesz=1G hugepages=4"
+		;;
 	esac
 	if [ "$1" = vm ] && has_suite "$2"; then VM_SUITE=suite-$2; fi
 }
@@ -63,7 +68,7 @@ fetch_all() {
 	local -a kernels=("$1")
 	case $1 in
 	debug) kernels+=(6.12) ;;
-	kcsan) ;;
+	kcsan | bench) ;;
 	*) kernels=("${STOCK_KERNELS[@]}") ;;
 	esac
 	for kernel in "${kernels[@]}"; do
