@@ -29,6 +29,7 @@ struct pinmem_user {
 	kuid_t uid;
 	unsigned long pins;		/* ended ones that can be read included */
 	unsigned long pages;
+	unsigned long files;		/* that this user opened */
 };
 
 static DEFINE_HASHTABLE(users, 6);
@@ -167,24 +168,55 @@ static void user_uncharge(struct pinmem_user *user, unsigned long pages)
 /* Pages may come back after the pin was forgotten. */
 static void user_free_if_idle(struct pinmem_user *user)
 {
-	if (user->pins || user->pages)
+	if (user->pins || user->pages || user->files)
 		return;
 	hash_del(&user->node);
 	kfree(user);
 }
 
-/* The caller's user, made if need be and @spare is there to make it of. */
-static struct pinmem_user *user_get(kuid_t uid, struct pinmem_user **spare)
+/* The caller's user, made if need be, and account_lock is held; NULL: no memory. */
+static struct pinmem_user *user_lock(void)
 {
-	struct pinmem_user *user = user_find(uid);
+	kuid_t uid = user_of(current_cred());
+	struct pinmem_user *user, *made;
 
-	if (!user) {
-		user = *spare;
-		*spare = NULL;
-		user->uid = uid;
-		hash_add(users, &user->node, __kuid_val(uid));
+	spin_lock(&account_lock);
+	user = user_find(uid);
+	if (user)
+		return user;
+	spin_unlock(&account_lock);
+	made = kzalloc(sizeof(*made), GFP_KERNEL_ACCOUNT);
+	if (!made)
+		return NULL;
+	made->uid = uid;
+	spin_lock(&account_lock);
+	user = user_find(uid);
+	if (user) {
+		kfree(made);
+		return user;
+	}
+	hash_add(users, &made->node, __kuid_val(uid));
+	return made;
+}
+
+/* Keeps the user of who opens a file, so that pins need not make one; or NULL. */
+struct pinmem_user *pinmem_account_open(void)
+{
+	struct pinmem_user *user = user_lock();
+
+	if (user) {
+		user->files++;
+		spin_unlock(&account_lock);
 	}
 	return user;
+}
+
+void pinmem_account_close(struct pinmem_user *user)
+{
+	spin_lock(&account_lock);
+	user->files--;
+	user_free_if_idle(user);
+	spin_unlock(&account_lock);
 }
 
 /*
@@ -198,15 +230,13 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 	bool exempt = base ? !(base->flags & PINMEM_PIN_CHARGED) :
 			     capable(CAP_IPC_LOCK);
 	unsigned long pages = exempt ? 0 : pin->pages;
-	struct pinmem_user *user, *spare;
+	struct pinmem_user *user;
 	unsigned long before;
 	int err;
 
-	spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
-	if (!spare)
+	user = user_lock();
+	if (!user)
 		return refuse(fail, PINMEM_WHY_NO_MEMORY, 0, 0, 0, -ENOMEM);
-	spin_lock(&account_lock);
-	user = user_get(user_of(current_cred()), &spare);
 	err = charge_user(user, pages, base ? 0 : 1, &before, fail);
 	if (!err && !exempt) {
 		err = charge_memlock(pages, before, fail);
@@ -218,7 +248,6 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 	if (err)
 		user_free_if_idle(user);
 	spin_unlock(&account_lock);
-	kfree(spare);
 	if (err)
 		return err;
 	pin->account = user;

@@ -71,7 +71,7 @@ static int count_range(struct estimate *e, const struct pinmem_ioc_range *range)
 			return -EINTR;
 		cond_resched();
 		nr = pinmem_walk_query(e->mm, &addr, end, e->seen, SEEN_MAX,
-				       true);
+				       PINMEM_WALK_PAGES | PINMEM_WALK_WAIT);
 		if (nr < 0)
 			return nr;
 		for (i = 0; i < nr; i++)

@@ -253,12 +253,14 @@ static long store_first(struct pinmem_gup *g, unsigned long addr,
 {
 	struct page *page = g->batch[0];
 	unsigned long pages = 1, pfn = page_to_pfn(page);
+	enum pinmem_entry entry = PINMEM_ENTRY_TABLE;
 	enum pinmem_kind kind = PINMEM_KIND_PAGES;
 	struct folio *folio = page_folio(page);
-	enum pinmem_entry entry;
 	struct pinmem_leaf leaf;
 
-	entry = pinmem_walk_leaf(g->mm, addr, write, &leaf);
+	/* Of one page it makes no difference. */
+	if (end - addr > PAGE_SIZE)
+		entry = pinmem_walk_leaf(g->mm, addr, write, &leaf);
 	if ((entry == PINMEM_ENTRY_PMD || entry == PINMEM_ENTRY_PUD) &&
 	    leaf.pfn == pfn &&
 	    pfn + leaf.pages <= folio_pfn(folio) + folio_nr_pages(folio)) {
@@ -266,6 +268,7 @@ static long store_first(struct pinmem_gup *g, unsigned long addr,
 						   PINMEM_KIND_PUD;
 		pages = min(leaf.pages, (end - addr) >> PAGE_SHIFT);
 	}
+	g->leaf = kind != PINMEM_KIND_PAGES;
 	if (pinmem_runs_add(&g->builder, pfn, pages, kind)) {
 		drop(g, g->batch, 1);
 		return fail_at(g, addr, PINMEM_WHY_NO_MEMORY, -ENOMEM);
@@ -292,11 +295,22 @@ static long take(struct pinmem_gup *g, unsigned long addr, unsigned long end,
 	return err ? err : nr << PAGE_SHIFT;
 }
 
-static unsigned long batch_end(const struct pinmem_gup *g, unsigned long addr,
+/*
+ * To where pages at @addr are pinned in one call.  Leaves need no more than one
+ * page a call, so the large batch is made when there is something else.
+ */
+static unsigned long batch_end(struct pinmem_gup *g, unsigned long addr,
 			       unsigned long end)
 {
 	unsigned long stop = min(end, (addr & PMD_MASK) + PMD_SIZE);
 
+	if (stop - addr > BATCH_SMALL * PAGE_SIZE && !g->large) {
+		g->large = (struct page **)__get_free_page(GFP_KERNEL);
+		if (g->large) {
+			g->batch = g->large;
+			g->batch_nr = BATCH_PAGES;
+		}
+	}
 	return min(stop, addr + g->batch_nr * PAGE_SIZE);
 }
 
@@ -392,7 +406,6 @@ static long make_ready(struct pinmem_gup *g, unsigned long addr,
 		rules_of(g, vma, rules);
 		if (rules->dax && pinmem_dax_hold(g->pin, vma->vm_file))
 			return fail_at(g, addr, PINMEM_WHY_NO_MEMORY, -ENOMEM);
-		stop = batch_end(g, addr, min(end, rules->end));
 		entry = pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
 					 &leaf);
 		*first = entry != PINMEM_ENTRY_TABLE;
@@ -404,6 +417,7 @@ static long make_ready(struct pinmem_gup *g, unsigned long addr,
 		    tries++ == FAULT_TRIES)
 			return addr + PAGE_SIZE;
 		if (entry == PINMEM_ENTRY_TABLE) {
+			stop = batch_end(g, addr, min(end, rules->end));
 			ready = pinmem_walk_absent(g->mm, addr, stop,
 						   rules->foll & FOLL_WRITE);
 			if (ready > addr)
@@ -456,7 +470,9 @@ static long fast_piece(struct pinmem_gup *g, unsigned long addr,
 		if (stop < 0)
 			return stop;
 	}
-	first = pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
+	/* A leaf is mostly followed by another. */
+	first = g->leaf || end - addr == PAGE_SIZE ||
+		pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
 				 &leaf) != PINMEM_ENTRY_TABLE;
 	stop = first ? addr + PAGE_SIZE : batch_end(g, addr, stop);
 	n = take_fast(g, addr, (stop - addr) >> PAGE_SHIFT, rules->foll);
@@ -609,7 +625,7 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	       unsigned long total, struct pinmem_fail *fail)
 {
 	const struct pinmem_ioc_range *range;
-	struct page *small[BATCH_SMALL];
+	struct page *small[BATCH_SMALL] __uninitialized;
 	struct pinmem_gup g = {
 		.pin = pin, .mm = mm, .flags = pin->flags, .fail = fail,
 		.batch = small, .batch_nr = BATCH_SMALL,
@@ -617,15 +633,8 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	};
 	bool locked = pin->flags & (PINMEM_PIN_REMOTE | PINMEM_PIN_SLOW);
 	u32 i, nr = pinmem_pin_ranges(pin, &range);
-	struct page **batch = NULL;
 	int err;
 
-	if (pin->pages > BATCH_SMALL)
-		batch = (struct page **)__get_free_page(GFP_KERNEL);
-	if (batch) {
-		g.batch = batch;
-		g.batch_nr = BATCH_PAGES;
-	}
 	err = start_runs(&g, pin);
 	for (i = 0; i < nr && !err; i++) {
 		unsigned long addr = pinmem_range_start(&range[i]);
@@ -641,7 +650,7 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	pinmem_runs_finish(&g.builder);
 	if (g.builder.open)
 		pinmem_extended(pin)->tail = g.builder.last;
-	free_page((unsigned long)batch);
+	free_page((unsigned long)g.large);
 	if (err) {
 		pinmem_gup_drop(pin);
 		pinmem_dax_release(pin);
@@ -667,13 +676,11 @@ int pinmem_gup_refuses(struct mm_struct *mm, u32 flags, unsigned long addr,
 	return err;
 }
 
-/* A pin that gives back what it holds. */
+/* How a pin gives back what it holds. */
 struct back {
-	u32 flags;
+	bool get;			/* it was taken without FOLL_PIN */
 	bool dirty;			/* its pages are made so */
 	bool wait;			/* for those that are locked */
-	unsigned int nr;
-	struct page *pages[BATCH_SMALL];	/* for the next call */
 };
 
 static bool lock_folio(struct folio *folio, bool wait)
@@ -687,10 +694,8 @@ static bool lock_folio(struct folio *folio, bool wait)
  * The data was written through the pin before, so that a page which is cleaned
  * from now on has been written out with it.
  */
-static bool make_dirty(unsigned long pfn, bool wait)
+static bool make_dirty(struct folio *folio, bool wait)
 {
-	struct folio *folio = page_folio(pfn_to_page(pfn));
-
 	if (likely(folio_test_dirty(folio)))
 		return true;
 	if (!lock_folio(folio, wait))
@@ -700,48 +705,63 @@ static bool make_dirty(unsigned long pfn, bool wait)
 	return true;
 }
 
-static void put_batch(struct back *b)
+/* Gives back one pin; false: its page is locked. */
+static __always_inline bool put_one(struct page *page, struct back b)
 {
-	if (b->flags & PINMEM_PIN_GET)
-		release_pages(b->pages, b->nr);
+	if (b.dirty && !make_dirty(page_folio(page), b.wait))
+		return false;
+	if (b.get)
+		put_page(page);
 	else
-		unpin_user_pages(b->pages, b->nr);
-	b->nr = 0;
-	cond_resched();
+		unpin_user_page(page);
+	return true;
 }
 
-/* Gives back one pin for each leaf, or page; returns where it had to stop. */
-static unsigned long put_each(struct back *b, unsigned long pfn,
-			      unsigned long end, unsigned long mask)
+/*
+ * Gives back pages that follow each other, which have a pin each; returns where it
+ * had to stop.  One by one: that costs less than the calls for many, which look for
+ * those of one folio.
+ */
+static unsigned long put_pages(struct back b, unsigned long pfn,
+			       unsigned long end)
 {
-	for (; pfn < end; pfn = (pfn | mask) + 1) {
-		if (b->dirty && !make_dirty(pfn, b->wait))
-			return pfn;
-		b->pages[b->nr++] = pfn_to_page(pfn);
-		if (b->nr == BATCH_SMALL)
-			put_batch(b);
+	struct page *first = pfn_to_page(pfn), *page = first;
+	struct page *stop = first + (end - pfn);
+
+	if (!b.dirty && !b.get) {
+		for (; page < stop; page++)
+			unpin_user_page(page);
+		return end;
 	}
-	return end;
+	while (page < stop && put_one(page, b))
+		page++;
+	return pfn + (page - first);
 }
 
-/* The same of pages that follow each other, for which there is a faster call. */
-static unsigned long put_run(struct back *b, unsigned long pfn,
-			     unsigned long end)
+/* Gives back one pin for each leaf; returns where it had to stop. */
+static unsigned long put_leaves(struct back b, unsigned long pfn,
+				unsigned long end, unsigned long pages)
 {
-	unsigned long stop, piece;
+	while (pfn < end && put_one(pfn_to_page(pfn), b))
+		pfn = round_down(pfn, pages) + pages;
+	return pfn;
+}
 
-	for (; pfn < end; pfn = stop) {
-		piece = min(end - pfn, PIECE);
-		stop = b->dirty ? pfn : pfn + piece;
-		while (stop < pfn + piece && make_dirty(stop, b->wait))
-			stop++;
-		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), stop - pfn,
-						 false);
-		cond_resched();
-		if (stop < pfn + piece)
+static unsigned long put_run(struct back b, unsigned long pfn,
+			     unsigned long end, enum pinmem_kind kind)
+{
+	unsigned long next, stop;
+
+	if (kind != PINMEM_KIND_PAGES)
+		return put_leaves(b, pfn, end, pinmem_kind_pages(kind));
+	for (;;) {
+		next = min(end, round_down(pfn, PIECE) + PIECE);
+		stop = put_pages(b, pfn, next);
+		if (stop < next || stop == end)
 			return stop;
+		pfn = next;
+		cond_resched();
 	}
-	return end;
 }
 
 /*
@@ -751,33 +771,37 @@ static unsigned long put_run(struct back *b, unsigned long pfn,
  */
 static bool release(struct pinmem_pin *pin, bool dirty, bool wait)
 {
-	unsigned long mask, stop, end, pfn;
-	struct pinmem_runs_iter it;
-	struct back b;
+	struct back b = {
+		.get = pin->flags & PINMEM_PIN_GET, .dirty = dirty, .wait = wait,
+	};
+	struct pinmem_place *place = &pin->place;
+	unsigned long i, nr, pfn, end, stop, skip = place->pages;
+	struct pinmem_runs_iter it __uninitialized;
+	struct pinmem_run run;
 	bool more;
 
-	b.flags = pin->flags;
-	b.dirty = dirty;
-	b.wait = wait;
-	b.nr = 0;
-	more = pinmem_runs_resume(&it, &pin->runs, &pin->place);
-	pfn = it.run.pfn + pin->place.pages;
-	for (; more; more = pinmem_runs_next(&it), pfn = it.run.pfn) {
-		mask = pinmem_kind_pages(it.run.kind) - 1;
-		end = it.run.pfn + it.run.pages;
-		if (end - pfn > BATCH_SMALL && !mask &&
-		    !(b.flags & PINMEM_PIN_GET))
-			stop = put_run(&b, pfn, end);
-		else
-			stop = put_each(&b, pfn, end, mask);
-		if (stop < end) {
-			pinmem_runs_remember(&it, stop - it.run.pfn,
-					     &pin->place);
-			break;
+	more = pinmem_runs_resume(&it, &pin->runs, place);
+	while (more) {
+		nr = pinmem_runs_in_array(&it);
+		for (i = 0; i < nr; i++) {
+			run = pinmem_run_unpack(it.array[it.index + i]);
+			pfn = run.pfn + skip;
+			end = run.pfn + run.pages;
+			skip = 0;
+			stop = put_run(b, pfn, end, run.kind);
+			if (stop < end) {
+				it.at += i;
+				pinmem_runs_remember(&it, stop - run.pfn, place);
+				return false;
+			}
 		}
+		cond_resched();
+		it.at += nr;
+		more = it.at < it.runs->nr;
+		if (more)
+			pinmem_runs_turn(&it);
 	}
-	put_batch(&b);
-	return !more;
+	return true;
 }
 
 /*

@@ -46,16 +46,58 @@ struct row {
 
 static const struct row rows[];
 
+/*
+ * Copies in what the caller has to say, and clears the rest; what is behind all
+ * that we know must be zero.  A command is a few words, which cost less to copy one
+ * by one than copy_from_user() does.
+ */
+static int get_command(struct call *call, const struct row *row)
+{
+	const u64 __user *from = call->user;
+	u64 *to = (u64 *)&call->cmd;
+	u32 i, words = row->out / sizeof(u64);
+	int zeroes;
+
+	if (call->user_size > row->size) {
+		zeroes = check_zeroed_user(call->user + row->size,
+					   call->user_size - row->size);
+		if (zeroes <= 0)
+			return zeroes ?: -E2BIG;
+	}
+	for (i = words; i < row->size / sizeof(u64); i++)
+		to[i] = 0;
+	if (!user_read_access_begin(from, row->out))
+		return -EFAULT;
+	for (i = 0; i < words; i++)
+		unsafe_get_user(to[i], &from[i], fault);
+	if (row->out % sizeof(u64))
+		unsafe_get_user(*(u32 *)&to[i], (u32 __user *)&from[i], fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
 /* Writes the out_ fields, as far as the caller knows them. */
 static int respond(struct call *call, const struct row *row)
 {
 	u32 end = min(call->user_size, row->size);
+	void __user *to = call->user + row->out;
 
 	if (end <= row->out)
 		return 0;
-	return copy_to_user(call->user + row->out,
-			    (char *)&call->cmd + row->out, end - row->out) ?
-		-EFAULT : 0;
+	if (!user_write_access_begin(to, end - row->out))
+		return -EFAULT;
+	unsafe_copy_to_user(to, (char *)&call->cmd + row->out, end - row->out,
+			    fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 static bool writable(const struct call *call)
@@ -401,11 +443,13 @@ static int run_features(struct call *call)
 	return 0;
 }
 
+/* All are as long as words, and .out is where half a one may end. */
 #define ROW(_nr, _struct, _last, _out, _run) \
 	[_IOC_NR(_nr)] = { \
 		.min_size = offsetofend(_struct, _last), \
-		.size = sizeof(_struct), \
-		.out = _out, \
+		.size = sizeof(_struct) + BUILD_BUG_ON_ZERO(sizeof(_struct) % 8), \
+		.out = _out + BUILD_BUG_ON_ZERO((_out) % 4) + \
+			BUILD_BUG_ON_ZERO((_out) > offsetofend(_struct, _last)), \
 		.run = _run, \
 	}
 
@@ -435,12 +479,8 @@ static const struct row rows[] = {
 
 long pinmem_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
-	struct call call = {
-		.filp = filp,
-		.file = filp->private_data,
-		.user = (void __user *)arg,
-	};
 	unsigned int nr = _IOC_NR(cmd);
+	struct call call __uninitialized;
 	const struct row *row;
 	int err;
 
@@ -449,17 +489,18 @@ long pinmem_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	row = &rows[array_index_nospec(nr, ARRAY_SIZE(rows))];
 	if (!row->run)
 		return -ENOTTY;
+	call.filp = filp;
+	call.file = filp->private_data;
+	call.user = (void __user *)arg;
 	if (get_user(call.user_size, (u32 __user *)call.user))
 		return -EFAULT;
 	if (call.user_size < row->min_size)
 		return -EINVAL;
 	if (call.user_size > PAGE_SIZE)
 		return -E2BIG;
-	err = copy_struct_from_user(&call.cmd, row->size, call.user,
-				    call.user_size);
+	err = get_command(&call, row);
 	if (err)
 		return err;
-	memset((char *)&call.cmd + row->out, 0, row->size - row->out);
 	err = row->run(&call);
 	/* What was made has been answered before; nothing may fail now. */
 	if (err || (row->run != run_pin && row->run != run_open)) {

@@ -25,6 +25,11 @@ static int pinmem_open(struct inode *inode, struct file *filp)
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
+	file->user = pinmem_account_open();
+	if (!file->user) {
+		kfree(file);
+		return -ENOMEM;
+	}
 	file->id = atomic64_inc_return(&last_id);
 	file->mm = current->mm;
 	mmgrab(file->mm);
@@ -38,6 +43,7 @@ static int pinmem_release(struct inode *inode, struct file *filp)
 	struct pinmem_file *file = filp->private_data;
 
 	pinmem_end_owned(file);
+	pinmem_account_close(file->user);
 	mmdrop(file->mm);
 	kfree(file);
 	return 0;

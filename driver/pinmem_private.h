@@ -108,6 +108,7 @@ struct pinmem_file {
 	u64 id;				/* never used again */
 	struct mm_struct *mm;		/* that opened it; holds the struct */
 	struct list_head pins;		/* it owns; under the index lock */
+	struct pinmem_user *user;	/* that opened it */
 	struct pinmem_pin *pin;		/* of a handle file, with a reference */
 };
 
@@ -153,8 +154,9 @@ struct pinmem_runs_builder {
 struct pinmem_runs_iter {
 	const struct pinmem_runs *runs;
 	struct page *chunk;		/* NULL: in the rest */
+	const u64 *array;		/* of the chunk, or the rest */
 	unsigned long at;		/* number of the current run */
-	unsigned int index;		/* in the chunk or the rest */
+	unsigned int index;		/* in the array */
 	unsigned long first;		/* pages before the current run */
 	struct pinmem_run run;		/* the current one */
 };
@@ -166,7 +168,33 @@ struct pinmem_place {
 	unsigned long pages;
 };
 
-unsigned long pinmem_kind_pages(enum pinmem_kind kind);
+/* Pages that one pin of this kind can stand for. */
+static inline unsigned long pinmem_kind_pages(enum pinmem_kind kind)
+{
+	switch (kind) {
+	case PINMEM_KIND_PMD:
+		return PMD_SIZE / PAGE_SIZE;
+	case PINMEM_KIND_PUD:
+		return PUD_SIZE / PAGE_SIZE;
+	default:
+		return 1;
+	}
+}
+
+#define RUN_PFN_BITS	40
+#define RUN_KIND_BITS	2
+#define RUN_PAGES_BITS	(64 - RUN_PFN_BITS - RUN_KIND_BITS)
+#define RUN_PAGES_MAX	(1UL << (RUN_PAGES_BITS - 1))
+
+static inline struct pinmem_run pinmem_run_unpack(u64 v)
+{
+	return (struct pinmem_run) {
+		.pfn = v & GENMASK_ULL(RUN_PFN_BITS - 1, 0),
+		.pages = v >> RUN_PFN_BITS & GENMASK_ULL(RUN_PAGES_BITS - 1, 0),
+		.kind = v >> (RUN_PFN_BITS + RUN_PAGES_BITS),
+	};
+}
+
 void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs);
 int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 		    unsigned long pages, enum pinmem_kind kind);
@@ -185,7 +213,28 @@ void pinmem_runs_remember(const struct pinmem_runs_iter *it,
 bool pinmem_runs_resume(struct pinmem_runs_iter *it,
 			const struct pinmem_runs *runs,
 			const struct pinmem_place *place);
-bool pinmem_runs_next(struct pinmem_runs_iter *it);
+void pinmem_runs_turn(struct pinmem_runs_iter *it);
+
+/* Runs in the array, from the current one on. */
+static inline unsigned long
+pinmem_runs_in_array(const struct pinmem_runs_iter *it)
+{
+	return min(PINMEM_RUNS_CHUNK - it->index, it->runs->nr - it->at);
+}
+
+/* Goes to the next run; false: that was the last. */
+static inline bool pinmem_runs_next(struct pinmem_runs_iter *it)
+{
+	if (it->at + 1 >= it->runs->nr)
+		return false;
+	it->at++;
+	it->first += it->run.pages;
+	if (++it->index == PINMEM_RUNS_CHUNK)
+		pinmem_runs_turn(it);
+	it->run = pinmem_run_unpack(it->array[it->index]);
+	return true;
+}
+
 void pinmem_runs_seek(struct pinmem_runs_iter *it, unsigned long page);
 bool pinmem_runs_approach(struct pinmem_runs_iter *it, unsigned long page);
 
@@ -437,9 +486,15 @@ bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr);
 unsigned long pinmem_walk_movable(struct mm_struct *mm, unsigned long addr,
 				  unsigned long end);
 unsigned long pinmem_walk_count_movable(unsigned long pfn, unsigned long pages);
+
+enum pinmem_walk {
+	PINMEM_WALK_PAGES	= 1 << 0,	/* it matters which they are */
+	PINMEM_WALK_WAIT	= 1 << 1,	/* for mmap_lock */
+};
+
 int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 		      unsigned long end, struct pinmem_seen *seen,
-		      unsigned int max, bool wait);
+		      unsigned int max, unsigned int how);
 bool pinmem_vma_is_secretmem(struct vm_area_struct *vma);
 
 /*
@@ -467,7 +522,9 @@ struct pinmem_gup {
 	u32 flags;			/* enum pinmem_pin_flags */
 	bool as_mapped;			/* out: for PINMEM_INFO_AS_MAPPED */
 	bool many;			/* pins, so that counts are looked at */
+	bool leaf;			/* what was pinned last stands for one */
 	struct page **batch;
+	struct page **large;		/* a page, if it is that */
 	unsigned long batch_nr;
 	struct pinmem_runs_builder builder;
 	struct pinmem_fail *fail;
@@ -490,6 +547,8 @@ int pinmem_estimate(const struct pinmem_pin *pin, struct mm_struct *mm,
  * pinmem_account.c
  */
 int pinmem_account_init(void);
+struct pinmem_user *pinmem_account_open(void);
+void pinmem_account_close(struct pinmem_user *user);
 int pinmem_account_ranges(u32 use, u32 nr, struct pinmem_fail *fail);
 bool pinmem_account_is_payer(const struct pinmem_pin *pin);
 int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,

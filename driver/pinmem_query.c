@@ -192,19 +192,36 @@ static int tell(struct asker *a, const struct pinmem_seen *seen)
 	return err;
 }
 
+/* Whether it matters which pages are there: some of them may be pinned here. */
+static bool has_pins(const struct asker *a, unsigned long addr,
+		     unsigned long end)
+{
+	bool has;
+
+	if (!a->pm)
+		return false;
+	spin_lock(&a->pm->lock);
+	has = interval_tree_iter_first(&a->pm->pins, addr, end - 1);
+	spin_unlock(&a->pm->lock);
+	return has;
+}
+
 /* Tells of [addr, end), and sets told to where it got; 1: no room for more. */
 static int ask_range(struct asker *a, struct mm_struct *mm, unsigned long addr,
 		     unsigned long end)
 {
+	unsigned int how = PINMEM_WALK_WAIT;
 	int nr, i, err;
 
 	a->told = addr;
+	if (has_pins(a, addr, end))
+		how |= PINMEM_WALK_PAGES;
 	while (addr < end) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 		nr = pinmem_walk_query(mm, &addr, end, a->seen, SEEN_MAX,
-				       true);
+				       how);
 		if (nr < 0)
 			return nr;
 		for (i = 0; i < nr; i++) {

@@ -196,12 +196,14 @@ static enum shows check_seen(struct check *c, const struct pinmem_watch *w,
 static enum shows check_range(struct check *c, const struct pinmem_watch *w,
 			      unsigned long addr, unsigned long to)
 {
+	unsigned int how = c->making ? PINMEM_WALK_PAGES | PINMEM_WALK_WAIT :
+				       PINMEM_WALK_PAGES;
 	enum shows all = SHOWS_IT;
 	int i, nr;
 
 	while (addr < to && all != SHOWS_OTHER) {
 		nr = pinmem_walk_query(c->mm, &addr, to, c->seen, SEEN_MAX,
-				       c->making);
+				       how);
 		if (nr == -EAGAIN)
 			check_not_seldom(pinmem_extended(c->pin));
 		if (nr < 0)

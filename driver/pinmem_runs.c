@@ -17,11 +17,6 @@
 #include "pinmem_private.h"
 
 #define SEEK_RUNS	4096	/* passed at a time */
-#define RUN_PFN_BITS	40
-#define RUN_KIND_BITS	2
-#define RUN_PAGES_BITS	(64 - RUN_PFN_BITS - RUN_KIND_BITS)
-#define RUN_PAGES_MAX	(1UL << (RUN_PAGES_BITS - 1))
-
 /* No 64-bit machine has more than 52 bits of physical address. */
 static_assert(RUN_PFN_BITS + PAGE_SHIFT >= 52);
 static_assert(PUD_SIZE / PAGE_SIZE <= RUN_PAGES_MAX);
@@ -30,28 +25,6 @@ static u64 run_pack(const struct pinmem_run *run)
 {
 	return run->pfn | (u64)run->pages << RUN_PFN_BITS |
 	       (u64)run->kind << (RUN_PFN_BITS + RUN_PAGES_BITS);
-}
-
-static struct pinmem_run run_unpack(u64 v)
-{
-	return (struct pinmem_run) {
-		.pfn = v & GENMASK_ULL(RUN_PFN_BITS - 1, 0),
-		.pages = v >> RUN_PFN_BITS & GENMASK_ULL(RUN_PAGES_BITS - 1, 0),
-		.kind = v >> (RUN_PFN_BITS + RUN_PAGES_BITS),
-	};
-}
-
-/* Pages that one pin of this kind can stand for. */
-unsigned long pinmem_kind_pages(enum pinmem_kind kind)
-{
-	switch (kind) {
-	case PINMEM_KIND_PMD:
-		return PMD_SIZE / PAGE_SIZE;
-	case PINMEM_KIND_PUD:
-		return PUD_SIZE / PAGE_SIZE;
-	default:
-		return 1;
-	}
 }
 
 void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs)
@@ -154,18 +127,29 @@ int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 int pinmem_runs_add_pages(struct pinmem_runs_builder *b, struct page **pages,
 			  unsigned long nr, unsigned long *added)
 {
-	unsigned long i;
-	int err;
+	unsigned long i, next;
+	int err = 0;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr; i = next) {
 		unsigned long pfn = page_to_pfn(pages[i]);
 
-		err = pinmem_runs_add(b, pfn, 1, PINMEM_KIND_PAGES);
+		next = i + 1;
+		while (next < nr && page_to_pfn(pages[next]) == pfn + next - i)
+			next++;
+		/* Scattered pages, with room for this run and the next. */
+		if (b->run.pages && b->last &&
+		    b->fill + 1 < PINMEM_RUNS_CHUNK &&
+		    pfn != b->run.pfn + b->run.pages) {
+			runs_put(b);
+			b->run = (struct pinmem_run) { pfn, next - i };
+			continue;
+		}
+		err = pinmem_runs_add(b, pfn, next - i, PINMEM_KIND_PAGES);
 		if (err)
 			break;
 	}
 	*added = i;
-	return i == nr ? 0 : err;
+	return err;
 }
 
 static void chunks_free(struct page *page)
@@ -261,31 +245,38 @@ void pinmem_runs_free(struct pinmem_runs *runs)
 	WRITE_ONCE(runs->nr, 0);
 }
 
-static void iter_load(struct pinmem_runs_iter *it)
+static void iter_at(struct pinmem_runs_iter *it, struct page *chunk,
+		    unsigned int index)
 {
 	const struct pinmem_runs *runs = it->runs;
-	u64 v;
 
-	if (it->chunk)
-		v = ((u64 *)page_address(it->chunk))[it->index];
-	else if (runs->nr == 1)
-		v = runs->one;
+	it->chunk = chunk;
+	it->index = index;
+	if (chunk)
+		it->array = page_address(chunk);
 	else
-		v = runs->rest[it->index];
-	it->run = run_unpack(v);
+		it->array = runs->nr == 1 ? &runs->one : runs->rest;
 }
 
 /* Goes to the first run; false: there is none. */
 bool pinmem_runs_first(struct pinmem_runs_iter *it,
 		       const struct pinmem_runs *runs)
 {
-	memset(it, 0, sizeof(*it));
 	it->runs = runs;
-	it->chunk = runs->chunks;
+	it->at = 0;
+	it->first = 0;
+	it->run = (struct pinmem_run){ };
 	if (!runs->nr)
 		return false;
-	iter_load(it);
+	iter_at(it, runs->chunks, 0);
+	it->run = pinmem_run_unpack(*it->array);
 	return true;
+}
+
+/* Goes to the next array. */
+void pinmem_runs_turn(struct pinmem_runs_iter *it)
+{
+	iter_at(it, (struct page *)page_private(it->chunk), 0);
 }
 
 /* Notes where it is: so many pages on in the current run. */
@@ -309,25 +300,9 @@ bool pinmem_runs_resume(struct pinmem_runs_iter *it,
 
 	if (!place->at)
 		return any;
-	it->chunk = place->chunk;
 	it->at = place->at;
-	it->index = place->at % PINMEM_RUNS_CHUNK;
-	iter_load(it);
-	return true;
-}
-
-/* Goes to the next run; false: that was the last. */
-bool pinmem_runs_next(struct pinmem_runs_iter *it)
-{
-	if (it->at + 1 >= it->runs->nr)
-		return false;
-	it->at++;
-	it->first += it->run.pages;
-	if (++it->index == PINMEM_RUNS_CHUNK) {
-		it->chunk = (struct page *)page_private(it->chunk);
-		it->index = 0;
-	}
-	iter_load(it);
+	iter_at(it, place->chunk, place->at % PINMEM_RUNS_CHUNK);
+	it->run = pinmem_run_unpack(it->array[it->index]);
 	return true;
 }
 

@@ -234,12 +234,13 @@ unsigned long pinmem_walk_count_movable(unsigned long pfn, unsigned long pages)
 #define QUERY_BUDGET	512	/* tables a hold of mmap_lock */
 
 struct query {
-	struct vm_area_struct *vma;
+	struct vm_area_struct *vma;	/* that ends behind the address */
 	struct pinmem_seen *seen;
 	unsigned int nr;
 	unsigned int max;
+	bool pages;			/* PINMEM_WALK_PAGES */
 	u32 absent;			/* state of what is not mapped in */
-	struct address_space *mapping;	/* of a file */
+	struct address_space *mapping;	/* of a file, where that matters */
 };
 
 /* Notes what follows at the end of what was seen; false: no room. */
@@ -251,6 +252,8 @@ static bool see(struct query *q, unsigned long addr, unsigned long pages,
 	unsigned long pgoff = mapping ? q->vma->vm_pgoff +
 		((addr - q->vma->vm_start) >> PAGE_SHIFT) : 0;
 
+	if (!q->pages)
+		pfn = 0;
 	if (last && last->state == state && last->count == count &&
 	    (pfn ? last->pfn + last->pages == pfn : !last->pfn) &&
 	    last->mapping == mapping &&
@@ -266,6 +269,23 @@ static bool see(struct query *q, unsigned long addr, unsigned long pages,
 		.mapping = mapping, .pgoff = pgoff,
 	};
 	return true;
+}
+
+/* The same of a page; mostly it goes on as the one before. */
+static __always_inline bool see_next(struct query *q, unsigned long addr,
+				     unsigned long pages, unsigned long pfn,
+				     u32 state, u32 count)
+{
+	struct pinmem_seen *last = &q->seen[q->nr - 1];
+
+	if (!q->pages)
+		pfn = 0;
+	if (likely(q->nr && last->state == state && last->count == count &&
+		   (pfn ? last->pfn + last->pages == pfn : !q->pages))) {
+		last->pages += pages;
+		return true;
+	}
+	return see(q, addr, pages, pfn, state, count);
 }
 
 /*
@@ -315,7 +335,7 @@ static bool see_page(struct query *q, unsigned long addr, unsigned long pages,
 	}
 	if (!count && q->absent == PINMEM_PAGE_INACCESSIBLE)
 		state = q->absent;
-	return see(q, addr, pages, page_to_pfn(page), state, count);
+	return see_next(q, addr, pages, page_to_pfn(page), state, count);
 }
 
 /* A PTE, or a leaf or swap entry that stands for more. */
@@ -336,21 +356,16 @@ static bool see_swap(struct query *q, unsigned long addr, unsigned long pages,
 
 static bool see_pte(struct query *q, unsigned long addr, pte_t pte)
 {
-	struct page *page;
-
 	if (pte_none(pte))
 		return see(q, addr, 1, 0, q->absent, 0);
 	if (!pte_present(pte))
 		return see_swap(q, addr, 1, pte_to_swp_entry(pte), 0);
 	if (is_zero_pfn(pte_pfn(pte)))
 		return see(q, addr, 1, 0, q->absent, 0);
-	if (pte_devmap(pte))
-		page = pte_page(pte);
-	else
-		page = pte_special(pte) ? NULL : pfn_to_online_page(pte_pfn(pte));
-	if (!page)
+	/* What is mapped is not taken offline, nor unmapped under the lock. */
+	if (pte_special(pte) && !pte_devmap(pte))
 		return see(q, addr, 1, 0, PINMEM_PAGE_SPECIAL, 0);
-	return see_page(q, addr, 1, page);
+	return see_page(q, addr, 1, pte_page(pte));
 }
 
 /* Looks at [addr, stop) in one table; returns how far there was room. */
@@ -523,48 +538,70 @@ static int query_lock(struct mm_struct *mm, bool wait)
 	return mmap_read_trylock(mm) ? 0 : -EAGAIN;
 }
 
+static void query_vma(struct query *q, struct vm_area_struct *vma)
+{
+	q->vma = vma;
+	if (!vma)
+		return;
+	q->absent = vma_absent(vma);
+	q->mapping = q->pages && vma->vm_file ? vma->vm_file->f_mapping : NULL;
+}
+
+/* What no page of the mapping, or of the hole before it, can be else; or 0. */
+static u32 query_at_once(const struct query *q, unsigned long addr)
+{
+	if (!q->vma || addr < q->vma->vm_start)
+		return PINMEM_PAGE_UNMAPPED;
+	if (q->vma->vm_flags & (VM_IO | VM_PFNMAP) ||
+	    pinmem_vma_is_secretmem(q->vma))
+		return PINMEM_PAGE_SPECIAL;
+	return 0;
+}
+
+static unsigned long query_end(const struct query *q, unsigned long addr,
+			       unsigned long end)
+{
+	if (!q->vma)
+		return end;
+	return min(end, addr < q->vma->vm_start ? q->vma->vm_start :
+						  q->vma->vm_end);
+}
+
 /*
- * Looks at [*addr, end) and notes up to @max pieces of it.  Returns how many,
- * and sets *addr to where it got; -EINTR: killed; -EAGAIN: mmap_lock is taken,
- * and not to be waited for.
+ * Looks at [*addr, end) and notes up to @max pieces of it, as @how says (enum
+ * pinmem_walk).  Returns how many, and sets *addr to where it got; -EINTR: killed;
+ * -EAGAIN: mmap_lock is taken, and not to be waited for.
  */
 int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 		      unsigned long end, struct pinmem_seen *seen,
-		      unsigned int max, bool wait)
+		      unsigned int max, unsigned int how)
 {
-	struct query q = { .seen = seen, .max = max };
+	struct query q = {
+		.seen = seen, .max = max, .pages = how & PINMEM_WALK_PAGES,
+	};
 	unsigned int budget = QUERY_BUDGET;
 	unsigned long stop;
-	int err = query_lock(mm, wait);
+	u32 state;
+	int err = query_lock(mm, how & PINMEM_WALK_WAIT);
 
 	if (err)
 		return err;
 	while (*addr < end && budget--) {
-		q.vma = find_vma(mm, *addr);
-		q.mapping = NULL;
-		if (!q.vma || *addr < q.vma->vm_start) {
-			stop = q.vma ? min(end, q.vma->vm_start) : end;
+		if (!q.vma || *addr >= q.vma->vm_end)
+			query_vma(&q, find_vma(mm, *addr));
+		stop = query_end(&q, *addr, end);
+		state = query_at_once(&q, *addr);
+		if (state) {
+			q.mapping = NULL;
 			if (!see(&q, *addr, (stop - *addr) >> PAGE_SHIFT, 0,
-				 PINMEM_PAGE_UNMAPPED, 0))
+				 state, 0))
 				break;
-			*addr = stop;
-			continue;
-		}
-		stop = min(end, q.vma->vm_end);
-		if (q.vma->vm_flags & (VM_IO | VM_PFNMAP) ||
-		    pinmem_vma_is_secretmem(q.vma)) {
-			if (!see(&q, *addr, (stop - *addr) >> PAGE_SHIFT, 0,
-				 PINMEM_PAGE_SPECIAL, 0))
+			query_vma(&q, NULL);
+		} else {
+			stop = query_step(&q, *addr, stop);
+			if (stop == *addr && q.nr == q.max)
 				break;
-			*addr = stop;
-			continue;
 		}
-		q.absent = vma_absent(q.vma);
-		if (q.vma->vm_file)
-			q.mapping = q.vma->vm_file->f_mapping;
-		stop = query_step(&q, *addr, stop);
-		if (stop == *addr && q.nr == q.max)
-			break;
 		*addr = stop;
 	}
 	mmap_read_unlock(mm);
