@@ -213,9 +213,9 @@ static int why_errno(u32 why)
 	return why == PINMEM_WHY_REFCOUNT ? -EOVERFLOW : -EFAULT;
 }
 
-/* Checks what the rules ask to be checked of pages at @addr. */
+/* Checks what the rules ask to be checked of pages at @addr, each @step bytes. */
 static int check_pages(struct pinmem_gup *g, unsigned long addr, long nr,
-		       const struct rules *rules)
+		       unsigned long step, const struct rules *rules)
 {
 	int why;
 	long i;
@@ -226,7 +226,7 @@ static int check_pages(struct pinmem_gup *g, unsigned long addr, long nr,
 	for (i = 0; i < nr; i++) {
 		why = check_page(g, g->batch[i], rules);
 		if (why)
-			return fail_at(g, addr + i * PAGE_SIZE, why,
+			return fail_at(g, addr + i * step, why,
 				       why_errno(why));
 	}
 	return 0;
@@ -268,7 +268,7 @@ static long store_first(struct pinmem_gup *g, unsigned long addr,
 						   PINMEM_KIND_PUD;
 		pages = min(leaf.pages, (end - addr) >> PAGE_SHIFT);
 	}
-	g->leaf = kind != PINMEM_KIND_PAGES;
+	g->last = kind;
 	if (pinmem_runs_add(&g->builder, pfn, pages, kind)) {
 		drop(g, g->batch, 1);
 		return fail_at(g, addr, PINMEM_WHY_NO_MEMORY, -ENOMEM);
@@ -283,7 +283,7 @@ static long store_first(struct pinmem_gup *g, unsigned long addr,
 static long take(struct pinmem_gup *g, unsigned long addr, unsigned long end,
 		 long nr, bool first, const struct rules *rules)
 {
-	int err = check_pages(g, addr, nr, rules);
+	int err = check_pages(g, addr, nr, PAGE_SIZE, rules);
 
 	if (err) {
 		drop(g, g->batch, nr);
@@ -291,8 +291,60 @@ static long take(struct pinmem_gup *g, unsigned long addr, unsigned long end,
 	}
 	if (first)
 		return store_first(g, addr, end, rules->foll & FOLL_WRITE);
+	g->last = PINMEM_KIND_PAGES;
 	err = store_pages(g, addr, nr);
 	return err ? err : nr << PAGE_SHIFT;
+}
+
+/*
+ * How many PMD leaves there may be at @addr, after one, of which a page each is
+ * pinned before all are looked at together.
+ */
+static unsigned int leaves_ahead(const struct pinmem_gup *g, unsigned long addr,
+				 unsigned long end)
+{
+	if (g->last != PINMEM_KIND_PMD || addr & ~PMD_MASK ||
+	    !pinmem_gup_moves_hugetlb())
+		return 0;
+	return min((pud_addr_end(addr, end) - addr) / PMD_SIZE, BATCH_SMALL);
+}
+
+/* Whether a PMD leaf that begins with this page shows one folio. */
+static bool is_one_folio(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	return page_to_pfn(page) + PMD_SIZE / PAGE_SIZE <=
+	       folio_pfn(folio) + folio_nr_pages(folio);
+}
+
+/*
+ * @nr pages are pinned, the first of what may be leaves from @addr on.  Stores
+ * those that are, and gives the others back.  Returns the bytes that are pinned.
+ */
+static long take_leaves(struct pinmem_gup *g, unsigned long addr,
+			unsigned int nr, const struct rules *rules)
+{
+	unsigned int good, i = 0;
+	int err;
+
+	good = pinmem_walk_leaves(g->mm, addr, rules->foll & FOLL_WRITE,
+				  g->batch, nr);
+	err = check_pages(g, addr, good, PMD_SIZE, rules);
+	for (; !err && i < good && is_one_folio(g->batch[i]); i++) {
+		err = pinmem_runs_add(&g->builder, page_to_pfn(g->batch[i]),
+				      PMD_SIZE / PAGE_SIZE, PINMEM_KIND_PMD);
+		if (err) {
+			fail_at(g, addr + i * PMD_SIZE, PINMEM_WHY_NO_MEMORY,
+				err);
+			break;
+		}
+	}
+	if (i < nr) {
+		g->last = PINMEM_KIND_PAGES;
+		drop(g, g->batch + i, nr - i);
+	}
+	return err ?: i * PMD_SIZE;
 }
 
 /*
@@ -384,10 +436,12 @@ static int own_explain(struct pinmem_gup *g, unsigned long addr,
  * Looks up what is at @addr and faults it in if GUP would have to, waiting
  * without mmap_lock, which the caller holds for reading.  Returns to where the
  * memory is ready then, and sets @first if that is a page that may stand for a
- * leaf.  After many faults in vain GUP is left to find out why.
+ * leaf.  Without @scan it does not look at the entries of a table, and GUP may meet
+ * some that are not.  After many faults in vain GUP is left to find out why.
  */
 static long make_ready(struct pinmem_gup *g, unsigned long addr,
-		       unsigned long end, struct rules *rules, bool *first)
+		       unsigned long end, struct rules *rules, bool *first,
+		       bool scan)
 {
 	unsigned int tries = 0;
 
@@ -418,6 +472,8 @@ static long make_ready(struct pinmem_gup *g, unsigned long addr,
 			return addr + PAGE_SIZE;
 		if (entry == PINMEM_ENTRY_TABLE) {
 			stop = batch_end(g, addr, min(end, rules->end));
+			if (!scan)
+				return stop;
 			ready = pinmem_walk_absent(g->mm, addr, stop,
 						   rules->foll & FOLL_WRITE);
 			if (ready > addr)
@@ -444,17 +500,44 @@ static long fast_ready(struct pinmem_gup *g, unsigned long addr,
 
 	if (mmap_read_lock_killable(g->mm))
 		return fail_at(g, addr, PINMEM_WHY_INTERRUPTED, -EINTR);
-	ready = make_ready(g, addr, end, &rules, &first);
+	ready = make_ready(g, addr, end, &rules, &first, true);
 	mmap_read_unlock(g->mm);
 	return ready;
 }
 
-static long take_fast(struct pinmem_gup *g, unsigned long addr, long nr,
-		      unsigned int foll)
+static long pin_fast(struct pinmem_gup *g, unsigned long addr, long nr,
+		     unsigned int foll, struct page **pages)
 {
 	if (gets(g))
-		return get_user_pages_fast(addr, nr, foll, g->batch);
-	return pin_user_pages_fast(addr, nr, foll, g->batch);
+		return get_user_pages_fast(addr, nr, foll, pages);
+	return pin_user_pages_fast(addr, nr, foll, pages);
+}
+
+/* Pages of the caller's own that must not be kept as they are now. */
+static bool is_unwanted(struct pinmem_gup *g, unsigned long addr, long nr,
+			const struct rules *rules)
+{
+	if (rules_hold(g, addr, rules) && !has_dax(g->batch, nr))
+		return false;
+	drop(g, g->batch, nr);
+	return true;
+}
+
+/* Pins leaves that follow others.  Returns the bytes pinned; 0: none. */
+static long fast_leaves(struct pinmem_gup *g, unsigned long addr,
+			unsigned long end, const struct rules *rules)
+{
+	unsigned int i, nr = leaves_ahead(g, addr, end);
+
+	for (i = 0; i < nr; i++)
+		if (pin_fast(g, addr + i * PMD_SIZE, 1, rules->foll,
+			     &g->batch[i]) != 1)
+			break;
+	if (!i)
+		return 0;
+	if (is_unwanted(g, addr, i, rules))
+		return fail_at(g, addr, PINMEM_WHY_CHANGING, -EBUSY);
+	return take_leaves(g, addr, i, rules);
 }
 
 /* Pins a piece of the caller's own memory.  Returns the bytes pinned. */
@@ -471,17 +554,16 @@ static long fast_piece(struct pinmem_gup *g, unsigned long addr,
 			return stop;
 	}
 	/* A leaf is mostly followed by another. */
-	first = g->leaf || end - addr == PAGE_SIZE ||
+	first = g->last != PINMEM_KIND_PAGES || end - addr == PAGE_SIZE ||
 		pinmem_walk_leaf(g->mm, addr, rules->foll & FOLL_WRITE,
 				 &leaf) != PINMEM_ENTRY_TABLE;
 	stop = first ? addr + PAGE_SIZE : batch_end(g, addr, stop);
-	n = take_fast(g, addr, (stop - addr) >> PAGE_SHIFT, rules->foll);
+	n = pin_fast(g, addr, (stop - addr) >> PAGE_SHIFT, rules->foll,
+		     g->batch);
 	if (n <= 0)
 		return own_explain(g, addr, stop, n);
-	if (!rules_hold(g, addr, rules) || has_dax(g->batch, n)) {
-		drop(g, g->batch, n);
+	if (is_unwanted(g, addr, n, rules))
 		return fail_at(g, addr, PINMEM_WHY_CHANGING, -EBUSY);
-	}
 	return take(g, addr, end, n, first, rules);
 }
 
@@ -514,7 +596,9 @@ static int gup_fast(struct pinmem_gup *g, unsigned long addr, unsigned long end)
 			addr = min(end, rules.end);
 			continue;
 		}
-		n = fast_piece(g, addr, min(end, rules.end), &rules);
+		n = fast_leaves(g, addr, min(end, rules.end), &rules);
+		if (!n)
+			n = fast_piece(g, addr, min(end, rules.end), &rules);
 		if (n > 0) {
 			tries = 0;
 			addr += n;
@@ -529,46 +613,89 @@ static int gup_fast(struct pinmem_gup *g, unsigned long addr, unsigned long end)
 
 /* Pins up to @nr pages under mmap_lock, by the call that the flags name. */
 static long pin_under_lock(struct pinmem_gup *g, unsigned long addr, long nr,
-			   unsigned int foll)
+			   unsigned int foll, struct page **pages)
 {
 	if (gets(g) && g->flags & PINMEM_PIN_REMOTE)
-		return get_user_pages_remote(g->mm, addr, nr, foll, g->batch,
+		return get_user_pages_remote(g->mm, addr, nr, foll, pages,
 					     NULL);
 	if (gets(g))
-		return get_user_pages(addr, nr, foll, g->batch);
+		return get_user_pages(addr, nr, foll, pages);
 	if (g->flags & PINMEM_PIN_REMOTE)
-		return pin_user_pages_remote(g->mm, addr, nr, foll, g->batch,
+		return pin_user_pages_remote(g->mm, addr, nr, foll, pages,
 					     NULL);
-	return pin_user_pages(addr, nr, foll, g->batch);
+	return pin_user_pages(addr, nr, foll, pages);
+}
+
+/* As fast_leaves(), in one hold of mmap_lock in which the rules were looked up. */
+static long locked_leaves(struct pinmem_gup *g, unsigned long addr,
+			  unsigned long end, const struct rules *rules)
+{
+	unsigned int i, nr = leaves_ahead(g, addr, end);
+
+	for (i = 0; i < nr; i++)
+		if (pin_under_lock(g, addr + i * PMD_SIZE, 1,
+				   rules->foll | FOLL_NOFAULT,
+				   &g->batch[i]) != 1)
+			break;
+	return i ? take_leaves(g, addr, i, rules) : 0;
+}
+
+/*
+ * Pins a piece under mmap_lock, which GUP does not drop to fault in what is
+ * missing, so that it must not try; only as the @last resort it does.
+ * -EAGAIN: something is missing.
+ */
+static long locked_piece(struct pinmem_gup *g, unsigned long addr,
+			 unsigned long end, long most, struct rules *rules,
+			 bool scan, bool last)
+{
+	long ready, n;
+	bool first;
+
+	ready = make_ready(g, addr, end, rules, &first, scan);
+	if (ready < 0)
+		return ready;
+	n = first ? 1 : min(most, (long)(ready - addr) >> PAGE_SHIFT);
+	n = pin_under_lock(g, addr, n, rules->foll | (last ? 0 : FOLL_NOFAULT),
+			   g->batch);
+	if (n == -EFAULT && !last)
+		return -EAGAIN;
+	if (n <= 0)
+		return explain(g, vma_lookup(g->mm, addr), addr, ready, n);
+	return take(g, addr, min(end, rules->end), n, first, rules);
+}
+
+/* How many pins were made for so many bytes; a leaf may be cut. */
+static long pins_of(const struct pinmem_gup *g, unsigned long bytes)
+{
+	return DIV_ROUND_UP(bytes >> PAGE_SHIFT, pinmem_kind_pages(g->last));
 }
 
 /* Pins from *addr on, in one hold of mmap_lock. */
 static int locked_hold(struct pinmem_gup *g, unsigned long *addr,
 		       unsigned long end)
 {
-	long ready, n, left = HOLD_PINS;
+	struct rules rules = { };
+	long n, left = HOLD_PINS;
 	unsigned int lost = 0;
-	struct rules rules;
-	bool first;
 
 	while (*addr < end && left > 0) {
-		ready = make_ready(g, *addr, end, &rules, &first);
-		if (ready < 0)
-			return ready;
-		n = pin_under_lock(g, *addr, first ? 1 :
-				   min(left, (long)(ready - *addr) >> PAGE_SHIFT),
-				   rules.foll);
-		if (n == -EFAULT && ++lost < FAULT_TRIES)
+		n = 0;
+		if (*addr < rules.end)
+			n = locked_leaves(g, *addr, min(end, rules.end), &rules);
+		if (!n)
+			n = locked_piece(g, *addr, end, left, &rules, lost,
+					 lost == FAULT_TRIES);
+		if (n == -EAGAIN) {
+			rules.end = 0;
+			lost++;
 			continue;
-		if (n <= 0)
-			return explain(g, vma_lookup(g->mm, *addr), *addr,
-				       ready, n);
-		left -= n;
-		n = take(g, *addr, min(end, rules.end), n, first, &rules);
+		}
 		if (n < 0)
 			return n;
 		*addr += n;
-		lost = 0;
+		left -= pins_of(g, n);
+		lost = min(lost, 1U);
 	}
 	return 0;
 }
@@ -738,7 +865,7 @@ static unsigned long put_pages(struct back b, unsigned long pfn,
 	return pfn + (page - first);
 }
 
-/* Gives back one pin for each leaf; returns where it had to stop. */
+/* Gives back one pin for each leaf, or page; returns where it had to stop. */
 static unsigned long put_leaves(struct back b, unsigned long pfn,
 				unsigned long end, unsigned long pages)
 {
@@ -752,7 +879,7 @@ static unsigned long put_run(struct back b, unsigned long pfn,
 {
 	unsigned long next, stop;
 
-	if (kind != PINMEM_KIND_PAGES)
+	if (kind != PINMEM_KIND_PAGES || end - pfn == 1)
 		return put_leaves(b, pfn, end, pinmem_kind_pages(kind));
 	for (;;) {
 		next = min(end, round_down(pfn, PIECE) + PIECE);

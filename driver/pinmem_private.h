@@ -463,6 +463,7 @@ enum pinmem_entry {
 struct pinmem_leaf {
 	unsigned long pfn;		/* of the address */
 	unsigned long pages;		/* from the address to the leaf's end */
+	pmd_t *pmdp;			/* the entry's place, if it is a PMD */
 	pmd_t table;			/* the entry, if it is not the leaf */
 };
 
@@ -480,6 +481,9 @@ struct pinmem_seen {
 
 enum pinmem_entry pinmem_walk_leaf(struct mm_struct *mm, unsigned long addr,
 				   bool write, struct pinmem_leaf *leaf);
+unsigned int pinmem_walk_leaves(struct mm_struct *mm, unsigned long addr,
+				bool write, struct page **pages,
+				unsigned int nr);
 unsigned long pinmem_walk_absent(struct mm_struct *mm, unsigned long addr,
 				 unsigned long end, bool write);
 bool pinmem_walk_poisoned(struct mm_struct *mm, unsigned long addr);
@@ -522,7 +526,7 @@ struct pinmem_gup {
 	u32 flags;			/* enum pinmem_pin_flags */
 	bool as_mapped;			/* out: for PINMEM_INFO_AS_MAPPED */
 	bool many;			/* pins, so that counts are looked at */
-	bool leaf;			/* what was pinned last stands for one */
+	enum pinmem_kind last;		/* of what was pinned last */
 	struct page **batch;
 	struct page **large;		/* a page, if it is that */
 	unsigned long batch_nr;

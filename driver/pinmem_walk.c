@@ -31,7 +31,7 @@ bool pinmem_vma_is_secretmem(struct vm_area_struct *vma)
 	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
 }
 
-static bool pmd_is_leaf(pmd_t pmd)
+static __always_inline bool pmd_is_leaf(pmd_t pmd)
 {
 	return pmd_present(pmd) && pmd_leaf(pmd) && !pmd_devmap(pmd) &&
 	       !pinmem_pmd_special(pmd) && !pmd_protnone(pmd);
@@ -83,6 +83,7 @@ static enum pinmem_entry walk_leaf(struct mm_struct *mm, unsigned long addr,
 		return PINMEM_ENTRY_NONE;
 	pmdp = pmd_offset_lockless(pudp, pud, addr);
 	pmd = READ_ONCE(*pmdp);
+	leaf->pmdp = pmdp;
 	leaf->table = pmd;
 	if (pmd_is_leaf(pmd)) {
 		if (write && !pmd_write(pmd))
@@ -106,6 +107,34 @@ enum pinmem_entry pinmem_walk_leaf(struct mm_struct *mm, unsigned long addr,
 	entry = walk_leaf(mm, addr, write, leaf);
 	local_irq_restore(flags);
 	return entry;
+}
+
+/*
+ * How many PMD leaves from @addr on, where one begins, map these pages, the first
+ * of each.  All of them lie in one table.
+ */
+unsigned int pinmem_walk_leaves(struct mm_struct *mm, unsigned long addr,
+				bool write, struct page **pages,
+				unsigned int nr)
+{
+	struct pinmem_leaf leaf;
+	unsigned int i = 0;
+	unsigned long flags;
+	pmd_t pmd, *pmdp;
+
+	local_irq_save(flags);
+	if (walk_leaf(mm, addr, write, &leaf) != PINMEM_ENTRY_PMD)
+		goto out;
+	pmdp = leaf.pmdp;
+	for (; i < nr; i++) {
+		pmd = READ_ONCE(pmdp[i]);
+		if (!pmd_is_leaf(pmd) || (write && !pmd_write(pmd)) ||
+		    pmd_pfn(pmd) != page_to_pfn(pages[i]))
+			break;
+	}
+out:
+	local_irq_restore(flags);
+	return i;
 }
 
 /*
