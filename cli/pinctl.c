@@ -17,6 +17,7 @@ static const struct verb verbs[] = {
 	{ "read", cmd_read, "Read what a pin holds" },
 	{ "write", cmd_write, "Write to what a pin holds" },
 	{ "extents", cmd_extents, "Tell where a pin lies in physical memory" },
+	{ "bench", cmd_bench, "Measure what pinning takes on this machine" },
 };
 
 struct command {
@@ -48,7 +49,7 @@ static void take_verb(struct command *cmd, const char *arg,
 	}
 	cmd->verb = find_verb(arg);
 	if (!cmd->verb)
-		argp_error(state, "'%s' is no verb: pin, unpin, status, query, renew, read, write, extents or help",
+		argp_error(state, "'%s' is no verb: pin, unpin, status, query, renew, read, write, extents, bench or help",
 			   printable(arg));
 	cmd->next = state->next;
 	state->next = state->argc;

@@ -34,6 +34,7 @@ struct verb {
 	const char *help;
 };
 
+int cmd_bench(struct settings *set, int argc, char **argv);
 int cmd_extents(struct settings *set, int argc, char **argv);
 int cmd_pin(struct settings *set, int argc, char **argv);
 int cmd_query(struct settings *set, int argc, char **argv);
