@@ -58,24 +58,46 @@ static uint64_t base_page(void)
 	return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* A number on a line of its own, or after "KEY:" with kB; 0: there is none. */
-static uint64_t read_number(const char *path, const char *key)
+/* The number that a file of sysfs holds; 0: there is none. */
+static uint64_t read_number(const char *path)
 {
 	FILE *file = fopen(path, "re");
-	uint64_t found = 0;
+	uint64_t number = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%" SCNu64, &number) != 1)
+		number = 0;
+	fclose(file);
+	return number;
+}
+
+/* Bytes on a line of smaps or meminfo, if it is that of the key. */
+static bool parse_line(const char *line, const char *key, uint64_t *bytes)
+{
+	size_t len = strlen(key);
+
+	if (strncmp(line, key, len) != 0 || line[len] != ':')
+		return false;
+	*bytes = strtoull(line + len + 1, NULL, 10) * 1024;
+	return true;
+}
+
+/* 0: it is not known. */
+static uint64_t available_memory(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	uint64_t bytes = 0;
 	char line[256];
-	size_t len = key ? strlen(key) : 0;
 
 	if (!file)
 		return 0;
 	while (fgets(line, sizeof(line), file)) {
-		if (key && (strncmp(line, key, len) || line[len] != ':'))
-			continue;
-		found = strtoull(line + len + (key ? 1 : 0), NULL, 10);
-		break;
+		if (parse_line(line, "MemAvailable", &bytes))
+			break;
 	}
 	fclose(file);
-	return key ? found * 1024 : found;
+	return bytes;
 }
 
 /* What /proc/self/smaps says of the mapping; false: there is no such. */
@@ -85,7 +107,6 @@ static bool read_smaps(const struct bench_area *area, const char *key,
 	FILE *file = fopen("/proc/self/smaps", "re");
 	uint64_t start, end;
 	bool inside = false, found = false;
-	size_t len = strlen(key);
 	char *line = NULL;
 	size_t room = 0;
 
@@ -95,11 +116,9 @@ static bool read_smaps(const struct bench_area *area, const char *key,
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) == 2)
 			inside = start == area->addr &&
 				 end == area->addr + area->bytes;
-		else if (inside && !strncmp(line, key, len) && line[len] == ':')
-			found = true;
+		else if (inside)
+			found = parse_line(line, key, bytes);
 	}
-	if (found)
-		*bytes = strtoull(line + len + 1, NULL, 10) * 1024;
 	free(line);
 	fclose(file);
 	return found;
@@ -132,30 +151,35 @@ static int prove(const struct making *making)
 			   making->kind->key, bytes);
 }
 
+static uint64_t pool(const char *dir, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s_hugepages", dir, name);
+	return read_number(path);
+}
+
 static int tell_no_hugetlb(const struct making *making, int err)
 {
-	char dir[sizeof(HUGETLB_DIR) + 48], path[sizeof(dir) + 32];
-	const struct bench_area *area = making->area;
-	uint64_t all, unused, wanted, need = area->bytes / making->page;
+	uint64_t page = making->kind->huge;
+	uint64_t need = making->area->bytes / page;
+	uint64_t all, unused;
 	char size[SIZE_TEXT_LEN];
+	char dir[96];
 
-	size_exact(making->page, size);
+	size_exact(page, size);
 	snprintf(dir, sizeof(dir), HUGETLB_DIR "hugepages-%" PRIu64 "kB",
-		 making->page / 1024);
+		 page / 1024);
 	if (access(dir, F_OK))
 		return failure_set(making->fail, err, "this machine or its kernel has no huge pages of %s",
 				   size);
-	snprintf(path, sizeof(path), "%s/nr_hugepages", dir);
-	all = read_number(path, NULL);
-	snprintf(path, sizeof(path), "%s/free_hugepages", dir);
-	unused = read_number(path, NULL);
-	snprintf(path, sizeof(path), "%s/resv_hugepages", dir);
-	unused -= read_number(path, NULL);
-	wanted = all - unused + need;
+	all = pool(dir, "nr");
+	unused = pool(dir, "free") - pool(dir, "resv");
 	return failure_set(making->fail, err, "needs %" PRIu64 " huge page%s of %s, and %" PRIu64 " of %" PRIu64 " are free: echo %" PRIu64 " | sudo tee %s/nr_hugepages%s",
-			   need, plural(need), size, unused, all, wanted, dir,
-			   making->page > MIB * 2 ? ", or hugepagesz= and hugepages= on the kernel's command line" :
-						    "");
+			   need, plural(need), size, unused, all,
+			   all - unused + need, dir,
+			   making->memory == BENCH_HUGETLB_1G ?
+			   ", or at boot hugepagesz=1G hugepages=" : "");
 }
 
 static int tell_no_memory(const struct making *making, int err)
@@ -281,37 +305,52 @@ static bool thp_is_never(void)
 	return never;
 }
 
-/* Nothing of this would be told by a failing call, or not in time. */
-static int look_ahead(struct making *making)
+/* The size of its pages; 0: there are none of these. */
+static uint64_t find_page(const struct making *making)
 {
-	char size[SIZE_TEXT_LEN], page[SIZE_TEXT_LEN];
-	uint64_t bytes = making->area->bytes;
-	uint64_t free_bytes;
+	uint64_t page;
 
-	making->page = making->kind->huge ? making->kind->huge : base_page();
-	if (making->memory == BENCH_THP) {
-		making->page = read_number(THP_DIR "hpage_pmd_size", NULL);
-		if (!making->page)
-			return failure_set(making->fail, EOPNOTSUPP, "this kernel has no transparent huge pages");
-		if (thp_is_never())
-			return failure_set(making->fail, EOPNOTSUPP, "transparent huge pages are turned off: echo madvise | sudo tee " THP_DIR "enabled");
+	if (making->memory != BENCH_THP)
+		return making->kind->huge ? making->kind->huge : base_page();
+	page = read_number(THP_DIR "hpage_pmd_size");
+	if (!page) {
+		failure_set(making->fail, EOPNOTSUPP, "this kernel has no transparent huge pages");
+		return 0;
 	}
+	if (thp_is_never()) {
+		failure_set(making->fail, EOPNOTSUPP, "transparent huge pages are turned off: echo madvise | sudo tee " THP_DIR "enabled");
+		return 0;
+	}
+	return page;
+}
+
+/* What no failing call would tell, or only the end of some process. */
+static int look_ahead(const struct making *making)
+{
+	char size[SIZE_TEXT_LEN], other[SIZE_TEXT_LEN];
+	uint64_t bytes = making->area->bytes;
+	uint64_t available;
+
 	if (bytes % making->page)
 		return failure_set(making->fail, EINVAL, "%s is no multiple of its pages' %s: give another --size",
 				   size_exact(bytes, size),
-				   size_exact(making->page, page));
-	free_bytes = read_number("/proc/meminfo", "MemAvailable");
-	if (!making->kind->huge && free_bytes && bytes > free_bytes)
+				   size_exact(making->page, other));
+	available = making->kind->huge ? 0 : available_memory();
+	if (available && bytes > available)
 		return failure_set(making->fail, ENOMEM, "needs %s of memory, and %s is available: give a smaller --size",
 				   size_exact(bytes, size),
-				   size_text(free_bytes, page));
+				   size_text(available, other));
 	return 0;
 }
 
 static int make_own(struct making *making)
 {
-	int ret = look_ahead(making);
+	int ret;
 
+	making->page = find_page(making);
+	if (!making->page)
+		return -making->fail->err;
+	ret = look_ahead(making);
 	if (!ret)
 		ret = reserve(making);
 	if (!ret)

@@ -111,11 +111,11 @@ static void take_passes(struct bench_run *run, struct argp_state *state,
 	const char *why;
 
 	if (parse_handle(arg, &passes, &why))
-		argp_error(state, "'%s' is no number of passes: it is not decimal",
-			   printable(arg));
+		argp_error(state, "'%s' is no number of passes: %s",
+			   printable(arg), why);
 	if (passes < 2 || passes > UINT32_MAX)
-		argp_error(state, "'%s' is no number of passes: the first is told apart, so it is at least 2",
-			   printable(arg));
+		argp_error(state, "'%s' is no number of passes: 2, since the first is told apart, or more, up to %" PRIu32,
+			   printable(arg), UINT32_MAX);
 	run->plan.passes = (unsigned int)passes;
 }
 
@@ -123,7 +123,7 @@ static void take_access(struct bench_run *run, struct argp_state *state,
 			const char *arg)
 {
 	run->plan.read_only = !strcmp(arg, "read");
-	if (!run->plan.read_only && strcmp(arg, "write"))
+	if (!run->plan.read_only && strcmp(arg, "write") != 0)
 		argp_error(state, "'%s' is no ACCESS: write or read",
 			   printable(arg));
 }
@@ -313,9 +313,9 @@ static int verdict(const struct bench_run *run)
 
 static double ns_a_page(const struct bench *bench, uint64_t ns)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	double pages = (double)bench->bytes / (double)sysconf(_SC_PAGESIZE);
 
-	return (double)ns / (double)(bench->bytes / page);
+	return (double)ns / pages;
 }
 
 static void print_numbers(const struct bench *bench)
