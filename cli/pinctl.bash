@@ -12,6 +12,7 @@ _pinctl_options() {
 	query) echo '--pid --runs --json --help' ;;
 	read) echo '--hex --fd --json --help' ;;
 	renew | write | extents) echo '--fd --json --help' ;;
+	bench) echo '--size --passes --memory --mode --access --short --json --help' ;;
 	*) echo '--json --help --version' ;;
 	esac
 }
@@ -53,7 +54,19 @@ _pinctl_arguments() {
 		esac
 		;;
 	unpin | status | renew | read | write | extents) _pinctl_handles ;;
-	*) echo 'pin unpin status query renew read write extents help' ;;
+	bench) ;;
+	*) echo 'pin unpin status query renew read write extents bench help' ;;
+	esac
+}
+
+# What may follow an option.
+_pinctl_values() {
+	case $1 in
+	--pid | -p) _pinctl_pids ;;
+	--memory | -m) echo 'small thp hugetlb-2M hugetlb-1G memfd' ;;
+	--mode) echo 'own remote slow' ;;
+	--access) echo 'write read' ;;
+	*) return 1 ;;
 	esac
 }
 
@@ -62,8 +75,8 @@ _pinctl() {
 	verb=$(_pinctl_verb)
 	COMPREPLY=()
 	[ "$prev" != : ] || return 0
-	if [ "$prev" = --pid ] || [ "$prev" = -p ]; then
-		words=$(_pinctl_pids)
+	if words=$(_pinctl_values "$prev"); then
+		:
 	elif [[ $cur == -* ]]; then
 		words=$(_pinctl_options "$verb")
 	else

@@ -26,7 +26,7 @@ offers() {
 	is "${COMPREPLY[*]}" "$words"
 }
 
-check "verbs" offers 'pin unpin status query renew read write extents help' pinctl ''
+check "verbs" offers 'pin unpin status query renew read write extents bench help' pinctl ''
 check "a part of a verb" offers 'pin' pinctl p
 check "verbs after --json" offers 'unpin' pinctl --json u
 check "verbs after help" offers 'status' pinctl help s
@@ -38,6 +38,11 @@ check "options of status" offers '--pid --json --help' pinctl status --
 check "options of query" offers '--runs' pinctl query --r
 check "options of read" offers '--hex --help' pinctl read --h
 check "options of renew" offers '--fd' pinctl renew --f
+check "options of bench" offers '--memory --mode' pinctl bench --m
+check "kinds of memory" offers 'hugetlb-2M hugetlb-1G' pinctl bench --memory h
+check "modes" offers 'own remote slow' pinctl bench --mode ''
+check "ways of access" offers 'read' pinctl bench --access r
+check "nothing else of bench" offers '' pinctl bench ''
 check "handles of extents" offers '7' pinctl extents 7
 check "ranges of pin" offers 'heap stack anon all map:' pinctl pin --pid 1 ''
 check "ranges of query" offers 'anon all' pinctl query --pid 1 a
