@@ -105,9 +105,21 @@ check "status of handles and a process" usage_error 'exclude each other' status 
 check "query what" usage_error 'name one HANDLE' query
 check "query two handles" usage_error 'name one HANDLE' query 7 8
 check "query a bad range" usage_error "$GRAMMAR" query --pid 7 8
+check "bench of what" usage_error "'heap': bench takes options only" bench heap
+check "bench of a bad size" usage_error "'x' is no SIZE: a number is missing" bench --size x
+check "bench of nothing" usage_error "'0' is no SIZE: there is nothing to pin" bench --size 0
+check "bench of too much" usage_error "is no SIZE: the length is too large" bench --size 0xffffffffffffffff
+check "bench in one pass" usage_error "'1' is no number of passes: 2, since the first is told apart" bench --passes 1
+check "bench in bad passes" usage_error "'two' is no number of passes" bench --passes two
+check "bench in too many passes" usage_error "'4294967296' is no number of passes" bench --passes 4294967296
+check "bench of no such memory" usage_error "'huge' is no KIND of memory: small, thp" bench --memory small,huge
+check "bench of an empty kind" usage_error "'' is no KIND of memory" bench --memory small,
+check "bench in no such mode" usage_error "'fast' is no MODE: own, remote or slow" bench --mode fast
+check "bench in another's mode" usage_error "'-' is no MODE" bench --mode -
+check "bench with no such access" usage_error "'rw' is no ACCESS: write or read" bench --access rw
 check "help of no such verb" usage_error "'frob' is no verb" help frob
 
-for verb in pin unpin status query renew read write extents; do
+for verb in pin unpin status query renew read write extents bench; do
 	check "$verb --help teaches by examples" teaches 'Examples:' $verb --help
 	check "help $verb" teaches "Usage: pinctl $verb" help $verb
 	check "$verb --usage" teaches "Usage: pinctl $verb" $verb --usage
