@@ -36,6 +36,12 @@ add_vm_programs() {
 	done
 }
 
+# What the kernel's directory has to measure with.
+add_gup_test() {
+	local stage=$1 program=$2/usr/bin/gup_test
+	[ ! -e "$program" ] || install -m 755 -t "$stage/$GUEST_DIR" "$program"
+}
+
 add_guest_scripts() {
 	local stage=$1 script units=$1/usr/lib/systemd/system
 	local -A scripts=([guest-run]=run [guest-ready]=ready [guest-demo]=demo [guest-redis]=redis
@@ -105,6 +111,7 @@ make_image() {
 	new_stage "$dir/stage"
 	add_modules "$dir/stage" "$kernel" &&
 		add_vm_programs "$dir/stage" &&
+		add_gup_test "$dir/stage" "$kernel" &&
 		add_guest_scripts "$dir/stage" &&
 		{ [ -z "$tree" ] || add_project "$dir/stage" "$tree"; } >"$LOGS/$name.install" 2>&1 &&
 		depmod -b "$dir/stage" "$(cat "$kernel/release")" &&

@@ -55,7 +55,8 @@ use_layout() {
 		LAYOUT_CMDLINE="page_owner=on page_poison=1"
 		;;
 	count)
-		VM_SUITE=suite-count VM_NODE_MEMORY=6G VM_COUNTS=count
+		# The kernel takes the end of the last page of 1 GiB for itself.
+		VM_SUITE=suite-count VM_NODE_MEMORY=7G VM_COUNTS=count
 		LAYOUT_CMDLINE="nokaslr tsc=reliable hugepagesz=1G hugepages=4"
 		;;
 	esac
