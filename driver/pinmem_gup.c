@@ -43,8 +43,6 @@
 #define FAULT_TRIES	16	/* faults at one address without a pin */
 #define PIN_TRIES	8	/* while pages are on the move */
 #define REFS_MAX	0x40000000
-/* Below so many pages in all no reference count can come near REFS_MAX. */
-#define REFS_PAGES	0x80000UL
 
 /* What the mapping at an address asks of a pin. */
 struct rules {
@@ -744,6 +742,20 @@ static int start_runs(struct pinmem_gup *g, struct pinmem_pin *pin)
 }
 
 /*
+ * Whether a page may come to have so many pins that its references must be looked
+ * at: all others are of it, and this one has it once in each mapping of each range.
+ */
+static bool may_be_many(const struct pinmem_pin *pin, const struct mm_struct *mm,
+			unsigned long total)
+{
+	unsigned long here = (unsigned long)READ_ONCE(mm->map_count) *
+			     pin->nr_ranges;
+
+	return total - pin->pages + min(pin->pages, here) >=
+	       REFS_MAX / GUP_PIN_COUNTING_BIAS;
+}
+
+/*
  * Pins all ranges of the pin, whose target is @mm.  @total is what is charged to
  * the driver by now, this pin included.  On failure nothing is pinned, and @fail
  * says why.
@@ -756,7 +768,7 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 	struct pinmem_gup g = {
 		.pin = pin, .mm = mm, .flags = pin->flags, .fail = fail,
 		.batch = small, .batch_nr = BATCH_SMALL,
-		.many = total >= REFS_PAGES,
+		.many = may_be_many(pin, mm, total),
 	};
 	bool locked = pin->flags & (PINMEM_PIN_REMOTE | PINMEM_PIN_SLOW);
 	u32 i, nr = pinmem_pin_ranges(pin, &range);
@@ -810,26 +822,22 @@ struct back {
 	bool wait;			/* for those that are locked */
 };
 
-static bool lock_folio(struct folio *folio, bool wait)
+static noinline bool mark_dirty(struct folio *folio, bool wait)
 {
-	if (folio_trylock(folio))
-		return true;
-	return wait && !folio_lock_killable(folio);
+	if (!folio_trylock(folio) && (!wait || folio_lock_killable(folio)))
+		return false;
+	folio_mark_dirty(folio);
+	folio_unlock(folio);
+	return true;
 }
 
 /*
  * The data was written through the pin before, so that a page which is cleaned
  * from now on has been written out with it.
  */
-static bool make_dirty(struct folio *folio, bool wait)
+static __always_inline bool make_dirty(struct folio *folio, bool wait)
 {
-	if (likely(folio_test_dirty(folio)))
-		return true;
-	if (!lock_folio(folio, wait))
-		return false;
-	folio_mark_dirty(folio);
-	folio_unlock(folio);
-	return true;
+	return folio_test_dirty(folio) || mark_dirty(folio, wait);
 }
 
 /* Gives back one pin; false: its page is locked. */
@@ -865,7 +873,7 @@ static unsigned long put_pages(struct back b, unsigned long pfn,
 	return pfn + (page - first);
 }
 
-/* Gives back one pin for each leaf, or page; returns where it had to stop. */
+/* Gives back one pin for each leaf; returns where it had to stop. */
 static unsigned long put_leaves(struct back b, unsigned long pfn,
 				unsigned long end, unsigned long pages)
 {
@@ -874,21 +882,52 @@ static unsigned long put_leaves(struct back b, unsigned long pfn,
 	return pfn;
 }
 
-static unsigned long put_run(struct back b, unsigned long pfn,
-			     unsigned long end, enum pinmem_kind kind)
+/* Gives back a run, but for its first pages; returns where in it it had to stop. */
+static unsigned long put_run(struct back b, const struct pinmem_run *run,
+			     unsigned long skip)
 {
+	unsigned long pfn = run->pfn + skip, end = run->pfn + run->pages;
 	unsigned long next, stop;
 
-	if (kind != PINMEM_KIND_PAGES || end - pfn == 1)
-		return put_leaves(b, pfn, end, pinmem_kind_pages(kind));
+	if (run->kind != PINMEM_KIND_PAGES)
+		return put_leaves(b, pfn, end, pinmem_kind_pages(run->kind)) -
+		       run->pfn;
 	for (;;) {
 		next = min(end, round_down(pfn, PIECE) + PIECE);
 		stop = put_pages(b, pfn, next);
 		if (stop < next || stop == end)
-			return stop;
+			return stop - run->pfn;
 		pfn = next;
 		cond_resched();
 	}
+}
+
+/*
+ * Gives back the runs of an array, but for the first pages; returns how many
+ * whole ones it did, and sets @pages to where in the next it had to stop.
+ */
+static unsigned long put_runs(struct back b, const u64 *array, unsigned long nr,
+			      unsigned long *pages)
+{
+	unsigned long i, stop, skip = *pages;
+	struct pinmem_run run;
+
+	*pages = 0;
+	for (i = 0; i < nr; i++) {
+		run = pinmem_run_unpack(array[i]);
+		if (pinmem_run_is_page(array[i])) {
+			if (!put_one(pfn_to_page(run.pfn), b))
+				break;
+			continue;
+		}
+		stop = put_run(b, &run, skip);
+		if (stop < run.pages) {
+			*pages = stop;
+			break;
+		}
+		skip = 0;
+	}
+	return i;
 }
 
 /*
@@ -902,31 +941,23 @@ static bool release(struct pinmem_pin *pin, bool dirty, bool wait)
 		.get = pin->flags & PINMEM_PIN_GET, .dirty = dirty, .wait = wait,
 	};
 	struct pinmem_place *place = &pin->place;
-	unsigned long i, nr, pfn, end, stop, skip = place->pages;
+	unsigned long nr, done, pages = place->pages;
 	struct pinmem_runs_iter it __uninitialized;
-	struct pinmem_run run;
 	bool more;
 
 	more = pinmem_runs_resume(&it, &pin->runs, place);
 	while (more) {
 		nr = pinmem_runs_in_array(&it);
-		for (i = 0; i < nr; i++) {
-			run = pinmem_run_unpack(it.array[it.index + i]);
-			pfn = run.pfn + skip;
-			end = run.pfn + run.pages;
-			skip = 0;
-			stop = put_run(b, pfn, end, run.kind);
-			if (stop < end) {
-				it.at += i;
-				pinmem_runs_remember(&it, stop - run.pfn, place);
-				return false;
-			}
+		done = put_runs(b, it.array + it.index, nr, &pages);
+		it.at += done;
+		if (done < nr) {
+			pinmem_runs_remember(&it, pages, place);
+			return false;
 		}
-		cond_resched();
-		it.at += nr;
 		more = it.at < it.runs->nr;
 		if (more)
 			pinmem_runs_turn(&it);
+		cond_resched();
 	}
 	return true;
 }

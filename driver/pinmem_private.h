@@ -195,6 +195,12 @@ static inline struct pinmem_run pinmem_run_unpack(u64 v)
 	};
 }
 
+/* Whether it is one page, as most of scattered memory is. */
+static inline bool pinmem_run_is_page(u64 v)
+{
+	return v >> RUN_PFN_BITS == 1 && PINMEM_KIND_PAGES == 0;
+}
+
 void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs);
 int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 		    unsigned long pages, enum pinmem_kind kind);

@@ -123,30 +123,51 @@ int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 	return 0;
 }
 
+/*
+ * Adds pages to the current run, which is of such, and starts others as long as the
+ * last chunk has room for them and one more.  Returns where it got to.
+ */
+static unsigned long runs_extend(struct pinmem_runs_builder *b,
+				 struct page **pages, unsigned long i,
+				 unsigned long nr)
+{
+	unsigned long room = b->last ? PINMEM_RUNS_CHUNK - 1 : 0;
+	u64 *array = b->last ? page_address(b->last) : NULL;
+	unsigned long fill = b->fill;
+	struct pinmem_run run = b->run;
+	unsigned long pfn;
+
+	for (; i < nr; i++) {
+		pfn = page_to_pfn(pages[i]);
+		if (pfn == run.pfn + run.pages && run.pages < RUN_PAGES_MAX) {
+			run.pages++;
+			continue;
+		}
+		if (fill >= room)
+			break;
+		array[fill++] = run_pack(&run);
+		run.pfn = pfn;
+		run.pages = 1;
+	}
+	b->run = run;
+	b->runs->nr += fill - b->fill;
+	b->fill = fill;
+	return i;
+}
+
 /* Adds pages that are pinned one by one; @added says how many went in. */
 int pinmem_runs_add_pages(struct pinmem_runs_builder *b, struct page **pages,
 			  unsigned long nr, unsigned long *added)
 {
-	unsigned long i, next;
+	unsigned long i = 0;
 	int err = 0;
 
-	for (i = 0; i < nr; i = next) {
-		unsigned long pfn = page_to_pfn(pages[i]);
-
-		next = i + 1;
-		while (next < nr && page_to_pfn(pages[next]) == pfn + next - i)
-			next++;
-		/* Scattered pages, with room for this run and the next. */
-		if (b->run.pages && b->last &&
-		    b->fill + 1 < PINMEM_RUNS_CHUNK &&
-		    pfn != b->run.pfn + b->run.pages) {
-			runs_put(b);
-			b->run = (struct pinmem_run) { pfn, next - i };
-			continue;
-		}
-		err = pinmem_runs_add(b, pfn, next - i, PINMEM_KIND_PAGES);
+	while (i < nr) {
+		err = pinmem_runs_add(b, page_to_pfn(pages[i]), 1,
+				      PINMEM_KIND_PAGES);
 		if (err)
 			break;
+		i = runs_extend(b, pages, i + 1, nr);
 	}
 	*added = i;
 	return err;
