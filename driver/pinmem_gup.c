@@ -882,7 +882,7 @@ static unsigned long put_leaves(struct back b, unsigned long pfn,
 	return pfn;
 }
 
-/* Gives back a run, but for its first pages; returns where in it it had to stop. */
+/* Gives back a run, but for its first pages; returns how many it came to. */
 static unsigned long put_run(struct back b, const struct pinmem_run *run,
 			     unsigned long skip)
 {
