@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 from bounds import all_bounds
+from functions import functions_text
 from results import MIB, PAGE, Results, a_page, both
 from tables import MEMORY, PEERS, TABLES, limit_text, number
 
@@ -34,11 +35,13 @@ def write_json(out, circumstances, results):
     (out / "results.json").write_text(json.dumps(everything, indent=1) + "\n")
 
 
-def write_text(top, circumstances, results):
+def write_text(out, top, circumstances, results):
     """The template has a line @NAME@ for each table, and words @NAME@."""
     text = (HERE / "BENCHMARKS.in.md").read_text(encoding="utf-8")
     for name, make_table in TABLES.items():
         text = text.replace(f"@{name}@\n", make_table(results) + "\n")
+    text = text.replace("@functions@\n",
+                        functions_text(out / "counts", out / "kallsyms") + "\n")
     for name, value in circumstances.items():
         text = text.replace(f"@{name}@", value)
     (top / "BENCHMARKS.md").write_text(text, encoding="utf-8")
@@ -101,7 +104,7 @@ def main(out, top):
     circumstances = json.loads((out / "circumstances.json").read_text())
     results = Results(out / "bench.jsonl")
     write_json(out, circumstances, results)
-    write_text(top, circumstances, results)
+    write_text(out, top, circumstances, results)
     write_plot_data(out, results)
     plot(out, top, circumstances)
     missed = tell(results)

@@ -8,6 +8,7 @@
 VM_NODE_MEMORY=3G	# of each of the two nodes
 VM_PLUGGED_MEMORY=''	# of a module more, on node 0
 VM_COUNTS=''		# "count": one CPU that takes a nanosecond for an instruction, one node
+VM_PLUGIN=${VM_PLUGIN-}	# of QEMU, with its arguments
 VM_TIMEOUT=${VM_TIMEOUT:-1800}
 PROBE_SECONDS=10
 
@@ -82,7 +83,7 @@ run_qemu() {
 	mapfile -t options < <(machine_options "${VM_COUNTS:-$ACCELERATOR}")
 	mapfile -t memory < <(machine_memory)
 	tied timeout --foreground -k 5 "$VM_TIMEOUT" setpriv --pdeathsig KILL qemu-system-x86_64 \
-		"${options[@]}" "${memory[@]}" \
+		"${options[@]}" "${memory[@]}" ${VM_PLUGIN:+-plugin "$VM_PLUGIN"} \
 		-kernel "$image" -initrd "$BUILD/vm/$name/initrd" \
 		-append "console=ttyS0 $cmdline" \
 		-drive "file=$BUILD/vm/$name/scratch.img,format=raw,if=virtio,cache=unsafe" \
