@@ -63,7 +63,8 @@ struct pinmem_pin *pinmem_pin_alloc(bool extended)
 	pin->cred = get_current_cred();
 	pin->owner = get_pid(task_tgid(current));
 	/* Without its lock: it may be half a new name, but ends here. */
-	memcpy(pin->comm, current->group_leader->comm, PINMEM_COMM_LEN - 1);
+	data_race(memcpy(pin->comm, current->group_leader->comm,
+			 PINMEM_COMM_LEN - 1));
 	return pin;
 }
 
