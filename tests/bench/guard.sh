@@ -19,8 +19,10 @@ POOL=/proc/sys/vm/nr_hugepages
 ROWS='.results[] | select(.peer == "pinmem") |
 	"\(.memory)\t\(.mode)\t\(.access)\t\(.bytes)\t\(.pin_ns)\t\(.unpin_ns)\t\(.first_unpin_ns)"'
 
+# There is one CPU: jq must not start beside what is measured.
 measure() {
-	pinctl bench --json --passes "$PASSES" "$@" | jq -r "$ROWS" >>"$MEASURED"
+	local said
+	said=$(pinctl bench --json --passes "$PASSES" "$@") && jq -r "$ROWS" <<<"$said" >>"$MEASURED"
 }
 
 # Pages that follow each other in memory cost less to unpin, so small ones come first.
