@@ -25,11 +25,13 @@ measure() {
 	said=$(pinctl bench --json --passes "$PASSES" "$@") && jq -r "$ROWS" <<<"$said" >>"$MEASURED"
 }
 
-# Pages that follow each other in memory cost less to unpin, so small ones come first.
+# Pages that follow each other in memory cost less to unpin. How many there are of
+# others differs from boot to boot, so a file takes these first.
 measure_all() {
 	head -n 2 "$BOUNDS" >"$MEASURED"
 	echo 3 >/proc/sys/vm/drop_caches
 	echo 1 >/proc/sys/vm/compact_memory
+	head -c 512M /dev/zero >/dev/shm/hog
 	measure --memory small --size 64M --mode own,remote,slow
 	measure --memory small --size 64M --access read
 	measure --memory small --size 4K
@@ -37,6 +39,7 @@ measure_all() {
 	echo 32 >"$POOL"
 	measure --memory hugetlb-2M --size 64M
 	echo 0 >"$POOL"
+	rm /dev/shm/hog
 }
 
 # within ROW NUMBER...: what was measured of the row is no more than the numbers
