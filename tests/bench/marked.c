@@ -22,21 +22,29 @@
 #define SIZE	(64UL << 20)
 #define USUAL	(PINMEM_PIN_WRITE | PINMEM_PIN_LONGTERM)
 
-/* A pin and an unpin that were not marked have been before: caches are warm. */
+/*
+ * The third of its kind: the first makes pages dirty, and the first two of another
+ * process's tell the kernel that they are in use.
+ */
 #define MARKED(number, dev, pin) do { \
-	CHECK_OK(ioc_pin(dev, pin)); \
-	CHECK_OK(ioc_unpin(dev, (pin)->out_handle)); \
+	PIN_AND_UNPIN(dev, pin); \
+	PIN_AND_UNPIN(dev, pin); \
 	MARK(number); \
 	ioctl(dev, PINMEM_IOC_PIN, pin); \
 	MARK(0); \
-	unmarked_unpin.handle = (pin)->out_handle; \
+	unpin_arg.handle = (pin)->out_handle; \
 	MARK((number) + 1); \
-	ioctl(dev, PINMEM_IOC_UNPIN, &unmarked_unpin); \
+	ioctl(dev, PINMEM_IOC_UNPIN, &unpin_arg); \
 	MARK(0); \
 } while (0)
 
-static struct pinmem_ioc_unpin unmarked_unpin = {
-	.size = sizeof(unmarked_unpin),
+#define PIN_AND_UNPIN(dev, pin) do { \
+	CHECK_OK(ioc_pin(dev, pin)); \
+	CHECK_OK(ioc_unpin(dev, (pin)->out_handle)); \
+} while (0)
+
+static struct pinmem_ioc_unpin unpin_arg = {
+	.size = sizeof(unpin_arg),
 };
 
 static struct pinmem_ioc_pin pin_of(struct pinmem_ioc_range *range,
