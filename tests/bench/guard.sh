@@ -14,7 +14,7 @@ BOUNDS=$HERE/bench/bounds
 MEASURED=$PINMEM_LOGS/bounds
 ALL=$PINMEM_LOGS/measured
 PASSES=6
-TIMES=5
+TIMES=12
 POOL=/proc/sys/vm/nr_hugepages
 
 # MEMORY MODE ACCESS BYTES, then the instructions of a pin, an unpin and the first unpin
@@ -36,8 +36,8 @@ measure_all() {
 	echo 1 >/proc/sys/vm/compact_memory
 	echo 2 >"$POOL"
 	for ((i = 0; i < TIMES; i++)); do
-		measure --memory small --size 16M --mode own,remote,slow
-		measure --memory small --size 16M --access read
+		measure --memory small --size 2M --mode own,remote,slow
+		measure --memory small --size 2M --access read
 		measure --memory small --size 4K
 		measure --memory thp,hugetlb-2M --size 2M --mode own,remote
 	done
