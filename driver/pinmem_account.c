@@ -29,7 +29,7 @@ struct pinmem_user {
 	kuid_t uid;
 	unsigned long pins;		/* ended ones that can be read included */
 	unsigned long pages;
-	unsigned long files;		/* that this user opened */
+	unsigned long holds;		/* files, and calls under way */
 };
 
 static DEFINE_HASHTABLE(users, 6);
@@ -168,14 +168,17 @@ static void user_uncharge(struct pinmem_user *user, unsigned long pages)
 /* Pages may come back after the pin was forgotten. */
 static void user_free_if_idle(struct pinmem_user *user)
 {
-	if (user->pins || user->pages || user->files)
+	if (user->pins || user->pages || user->holds)
 		return;
 	hash_del(&user->node);
 	kfree(user);
 }
 
-/* The caller's user, made if need be, and account_lock is held; NULL: no memory. */
-static struct pinmem_user *user_lock(void)
+/*
+ * The caller's user, made if need be, which stays until it is put; NULL: no memory.
+ * A file keeps that of who opened it, so that pins need not make it.
+ */
+struct pinmem_user *pinmem_account_get_user(void)
 {
 	kuid_t uid = user_of(current_cred());
 	struct pinmem_user *user, *made;
@@ -183,39 +186,38 @@ static struct pinmem_user *user_lock(void)
 	spin_lock(&account_lock);
 	user = user_find(uid);
 	if (user)
-		return user;
+		user->holds++;
 	spin_unlock(&account_lock);
+	if (user)
+		return user;
 	made = kzalloc(sizeof(*made), GFP_KERNEL_ACCOUNT);
 	if (!made)
 		return NULL;
 	made->uid = uid;
 	spin_lock(&account_lock);
 	user = user_find(uid);
-	if (user) {
-		kfree(made);
-		return user;
+	if (!user) {
+		user = made;
+		made = NULL;
+		hash_add(users, &user->node, __kuid_val(uid));
 	}
-	hash_add(users, &made->node, __kuid_val(uid));
-	return made;
-}
-
-/* Keeps the user of who opens a file, so that pins need not make one; or NULL. */
-struct pinmem_user *pinmem_account_open(void)
-{
-	struct pinmem_user *user = user_lock();
-
-	if (user) {
-		user->files++;
-		spin_unlock(&account_lock);
-	}
+	user->holds++;
+	spin_unlock(&account_lock);
+	kfree(made);
 	return user;
 }
 
-void pinmem_account_close(struct pinmem_user *user)
+/* Under account_lock. */
+static void user_put(struct pinmem_user *user)
+{
+	user->holds--;
+	user_free_if_idle(user);
+}
+
+void pinmem_account_put_user(struct pinmem_user *user)
 {
 	spin_lock(&account_lock);
-	user->files--;
-	user_free_if_idle(user);
+	user_put(user);
 	spin_unlock(&account_lock);
 }
 
@@ -234,9 +236,10 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 	unsigned long before;
 	int err;
 
-	user = user_lock();
+	user = pinmem_account_get_user();
 	if (!user)
 		return refuse(fail, PINMEM_WHY_NO_MEMORY, 0, 0, 0, -ENOMEM);
+	spin_lock(&account_lock);
 	err = charge_user(user, pages, base ? 0 : 1, &before, fail);
 	if (!err && !exempt) {
 		err = charge_memlock(pages, before, fail);
@@ -245,8 +248,7 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 			user->pins -= base ? 0 : 1;
 		}
 	}
-	if (err)
-		user_free_if_idle(user);
+	user_put(user);
 	spin_unlock(&account_lock);
 	if (err)
 		return err;

@@ -25,7 +25,7 @@ static int pinmem_open(struct inode *inode, struct file *filp)
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
-	file->user = pinmem_account_open();
+	file->user = pinmem_account_get_user();
 	if (!file->user) {
 		kfree(file);
 		return -ENOMEM;
@@ -43,7 +43,7 @@ static int pinmem_release(struct inode *inode, struct file *filp)
 	struct pinmem_file *file = filp->private_data;
 
 	pinmem_end_owned(file);
-	pinmem_account_close(file->user);
+	pinmem_account_put_user(file->user);
 	mmdrop(file->mm);
 	kfree(file);
 	return 0;

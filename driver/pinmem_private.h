@@ -557,8 +557,8 @@ int pinmem_estimate(const struct pinmem_pin *pin, struct mm_struct *mm,
  * pinmem_account.c
  */
 int pinmem_account_init(void);
-struct pinmem_user *pinmem_account_open(void);
-void pinmem_account_close(struct pinmem_user *user);
+struct pinmem_user *pinmem_account_get_user(void);
+void pinmem_account_put_user(struct pinmem_user *user);
 int pinmem_account_ranges(u32 use, u32 nr, struct pinmem_fail *fail);
 bool pinmem_account_is_payer(const struct pinmem_pin *pin);
 int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
