@@ -17,9 +17,9 @@ PASSES=6
 TIMES=12
 POOL=/proc/sys/vm/nr_hugepages
 
-# MEMORY MODE ACCESS BYTES, then the instructions of a pin, an unpin and the first unpin
+# MEMORY MODE ACCESS BYTES, then the instructions of a pin and of an unpin
 ROWS='.results[] | select(.peer == "pinmem") |
-	"\(.memory)\t\(.mode)\t\(.access)\t\(.bytes)\t\(.pin_ns)\t\(.unpin_ns)\t\(.first_unpin_ns)"'
+	"\(.memory)\t\(.mode)\t\(.access)\t\(.bytes)\t\(.pin_ns)\t\(.unpin_ns)"'
 
 # There is one CPU: jq must not start beside what is measured.
 measure() {
@@ -46,11 +46,10 @@ measure_all() {
 keep_worst() {
 	head -n 2 "$BOUNDS" && awk -F '\t' -v OFS='\t' '
 		{ row = $1 OFS $2 OFS $3 OFS $4 }
-		!(row in pin) { rows[++n] = row; pin[row] = $5; unpin[row] = $6; first[row] = $7 }
+		!(row in pin) { rows[++n] = row; pin[row] = $5; unpin[row] = $6 }
 		$5 > pin[row] { pin[row] = $5 }
 		$6 > unpin[row] { unpin[row] = $6 }
-		$7 > first[row] { first[row] = $7 }
-		END { for (i = 1; i <= n; i++) print rows[i], pin[rows[i]], unpin[rows[i]], first[rows[i]] }
+		END { for (i = 1; i <= n; i++) print rows[i], pin[rows[i]], unpin[rows[i]] }
 	' "$ALL"
 }
 
@@ -58,7 +57,7 @@ keep_worst() {
 within() {
 	local row=$1 found number
 	shift
-	found=$(awk -F '\t' -v row="$row" '$1 " " $2 " " $3 " " $4 == row { print $5, $6, $7 }' "$MEASURED")
+	found=$(awk -F '\t' -v row="$row" '$1 " " $2 " " $3 " " $4 == row { print $5, $6 }' "$MEASURED")
 	[ -n "$found" ] || { echo "not measured" && return 1; }
 	echo "measured: $found; recorded: $*"
 	for number in $found; do
@@ -69,8 +68,8 @@ within() {
 
 measure_all
 keep_worst >"$MEASURED"
-while IFS=$'\t' read -r memory mode access bytes pin unpin first; do
+while IFS=$'\t' read -r memory mode access bytes pin unpin; do
 	check "$memory, $mode, $access, $bytes bytes" \
-		within "$memory $mode $access $bytes" "$pin" "$unpin" "$first"
+		within "$memory $mode $access $bytes" "$pin" "$unpin"
 done < <(grep -v '^#' "$BOUNDS")
 finish
