@@ -25,6 +25,9 @@ with_file() {
 	return "$status"
 }
 
+# With PREEMPT_RT there are none.
+has_thp() { [ -e "$THP" ]; }
+
 # The document: what was measured, and why the rest was not, a line each.
 ROWS='.results[] | "\(.memory) \(.peer) \(.mode)"'
 WHYS='.failed[] | "\(.memory) \(.peer) \(.mode): \(.error.message)"'
@@ -50,15 +53,21 @@ told_why() {
 
 nothing_measured() { json '.results == []'; }
 
+# What has to be told of thp where there is none.
+NO_THP=()
+has_thp || NO_THP=('thp pinmem own' 'this kernel has no transparent huge pages'
+	'thp io_uring -' 'no transparent huge pages' 'thp mlock -' 'no transparent huge pages')
+
 # One pin holds a whole huge page; that of small memory must not have been one.
 the_defaults() {
+	local -a thp=()
+	! has_thp || thp=('thp pinmem own' 'thp io_uring -' 'thp mlock -')
 	run with_file "$POOL" 32 pinctl bench --json
 	done_well
 	err_is ''
-	measured 'small pinmem own' 'small io_uring -' 'small mlock -' \
-		'thp pinmem own' 'thp io_uring -' 'thp mlock -' \
+	measured 'small pinmem own' 'small io_uring -' 'small mlock -' "${thp[@]}" \
 		'hugetlb-2M pinmem own' 'hugetlb-2M io_uring -'
-	told_why 'hugetlb-2M mlock -' 'never swapped out'
+	told_why "${NO_THP[@]}" 'hugetlb-2M mlock -' 'never swapped out'
 	json '(keys | sort) == ["clock_ns", "date", "failed", "kernel", "machine", "results"]'
 	json ".kernel == \"$(uname -r)\" and .machine == \"$(uname -m)\" and .clock_ns >= 0
 		and (.date | fromdate > 0)"
@@ -67,20 +76,22 @@ the_defaults() {
 	json 'all(.results[]; .bytes == 67108864 and .calls == 1 and .passes == 5 and
 		.access == "write" and .longterm == (.peer != "mlock"))'
 	json '[.results[] | select(.peer == "pinmem")] | map({(.memory): .}) | add |
-		.small.pin_ns > 10 * .thp.pin_ns and .small.unpin_ns > 10 * .thp.unpin_ns and
+		(.thp == null or
+			.small.pin_ns > 10 * .thp.pin_ns and .small.unpin_ns > 10 * .thp.unpin_ns) and
 		.small.pin_ns > 10 * ."hugetlb-2M".pin_ns and
 		.small.unpin_ns > 10 * ."hugetlb-2M".unpin_ns'
 }
 
 every_kind_and_mode() {
-	local kind
+	local kind huge=''
 	local -a rows=()
-	for kind in small thp hugetlb-2M memfd; do
+	! has_thp || huge=thp
+	for kind in small $huge hugetlb-2M memfd; do
 		rows+=("$kind pinmem own" "$kind pinmem remote" "$kind pinmem slow" "$kind io_uring -")
 		[ "$kind" = hugetlb-2M ] || rows+=("$kind mlock -")
 	done
 	run with_file "$POOL" 4 pinctl bench --json --size 8M --passes 2 \
-		--memory memfd,small,thp,hugetlb-2M --mode remote,slow,own
+		--memory "memfd,small${huge:+,thp},hugetlb-2M" --mode remote,slow,own
 	done_well
 	measured "${rows[@]}"
 }
@@ -92,6 +103,8 @@ pages_of_1g() {
 }
 
 a_table_is_shown() {
+	local row
+	local -a rows=('small      pinmem own' 'small      io_uring' 'small      mlock')
 	run with_file "$POOL" 0 pinctl bench --size 4M --passes 3
 	done_well
 	err_is ''
@@ -99,7 +112,8 @@ a_table_is_shown() {
 	out_like '
  +ns a page +first pass +us a call
 MEMORY     HOLDER '
-	for row in 'small      pinmem own' 'small      io_uring' 'small      mlock' 'thp        pinmem own'; do
+	! has_thp || rows+=('thp        pinmem own')
+	for row in "${rows[@]}"; do
 		out_like "
 $row ( +[0-9]+\.[0-9]){6}
 "
@@ -135,8 +149,12 @@ named_and_not_there() {
 	run pinctl bench --json --size 4K --memory thp
 	status_is 1
 	nothing_measured
-	told_why 'thp pinmem own' "4 KiB is no multiple of its pages' 2 MiB" \
-		'thp io_uring -' 'no multiple' 'thp mlock -' 'no multiple'
+	if has_thp; then
+		told_why 'thp pinmem own' "4 KiB is no multiple of its pages' 2 MiB" \
+			'thp io_uring -' 'no multiple' 'thp mlock -' 'no multiple'
+	else
+		told_why "${NO_THP[@]}"
+	fi
 	run pinctl bench --json --size 1T --memory memfd --mode remote
 	status_is 1
 	nothing_measured
@@ -235,7 +253,7 @@ test_that "one page" one_page
 test_that "for reading, and short" reading_and_short
 test_that "what is named and not there is a failure" named_and_not_there
 test_that "the advice for hugetlb works" the_advice_for_hugetlb_works
-test_that "transparent huge pages that are turned off" no_transparent_huge_pages
+! has_thp || test_that "transparent huge pages that are turned off" no_transparent_huge_pages
 [ ! -e "$RING" ] || test_that "io_uring that is turned off" no_io_uring
 test_that "limits of a user" limits_of_a_user
 test_that "without the device the others are measured" no_device
