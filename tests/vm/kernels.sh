@@ -156,6 +156,8 @@ make_built_kernel() {
 
 built_kernel_dir() {
 	local name=$1 version key
+	# A key of nothing would take the place of the kernel that is there.
+	[ -e "$TOP/tests/vm/config-$name" ] || return 1
 	version=$(package_field "$BUILT_SOURCE" Version)
 	key=$(built_config "$name" | sha256sum | cut -c 1-16)
 	cached "kernel-$name" "$version-$key" make_built_kernel "$name" "$version"
