@@ -20,8 +20,7 @@ systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 # memory and a module of it that is plugged in and makes ZONE_MOVABLE (movablecore=
 # leaves what the kernel took at boot there, which never goes offline). Both have
 # some as a pmem device. "leaks" has as little as will do, since kmemleak looks at
-# all of it, and knows who has a page and whether a free one is written to; the
-# others go without. "loops" is as "vm", for a longer time.
+# all of it; the others go without kmemleak. "loops" is as "vm", for a longer time.
 # In "count" a nanosecond is an instruction, the same ones each time.
 LOOPS_TIMEOUT=7200
 
@@ -52,7 +51,7 @@ use_layout() {
 		;;
 	leaks)
 		VM_SUITE=suite-leaks VM_NODE_MEMORY=1G
-		LAYOUT_CMDLINE="page_owner=on page_poison=1"
+		LAYOUT_CMDLINE=''
 		;;
 	count)
 		# The kernel takes the end of the last page of 1 GiB for itself.
