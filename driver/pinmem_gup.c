@@ -38,7 +38,8 @@
 
 #define BATCH_PAGES	(PAGE_SIZE / sizeof(struct page *))
 #define BATCH_SMALL	16	/* on the stack */
-#define PIECE		512UL	/* given back in one go */
+#define PIECE		512UL	/* pages given back in one go */
+#define PIECE_RUNS	64UL	/* and runs, and leaves of one */
 #define HOLD_PINS	512	/* pins made in one hold of mmap_lock */
 #define FAULT_TRIES	16	/* faults at one address without a pin */
 #define PIN_TRIES	8	/* while pages are on the move */
@@ -877,8 +878,13 @@ static unsigned long put_pages(struct back b, unsigned long pfn,
 static unsigned long put_leaves(struct back b, unsigned long pfn,
 				unsigned long end, unsigned long pages)
 {
-	while (pfn < end && put_one(pfn_to_page(pfn), b))
+	unsigned int nr = 0;
+
+	while (pfn < end && put_one(pfn_to_page(pfn), b)) {
 		pfn = round_down(pfn, pages) + pages;
+		if (!(++nr % PIECE_RUNS))
+			cond_resched();
+	}
 	return pfn;
 }
 
@@ -947,15 +953,16 @@ static bool release(struct pinmem_pin *pin, bool dirty, bool wait)
 
 	more = pinmem_runs_resume(&it, &pin->runs, place);
 	while (more) {
-		nr = pinmem_runs_in_array(&it);
+		nr = min(pinmem_runs_in_array(&it), PIECE_RUNS);
 		done = put_runs(b, it.array + it.index, nr, &pages);
 		it.at += done;
+		it.index += done;
 		if (done < nr) {
 			pinmem_runs_remember(&it, pages, place);
 			return false;
 		}
 		more = it.at < it.runs->nr;
-		if (more)
+		if (more && it.index == PINMEM_RUNS_CHUNK)
 			pinmem_runs_turn(&it);
 		cond_resched();
 	}

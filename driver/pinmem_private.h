@@ -198,7 +198,8 @@ static inline struct pinmem_run pinmem_run_unpack(u64 v)
 /* Whether it is one page, as most of scattered memory is. */
 static inline bool pinmem_run_is_page(u64 v)
 {
-	return v >> RUN_PFN_BITS == 1 && PINMEM_KIND_PAGES == 0;
+	BUILD_BUG_ON(PINMEM_KIND_PAGES);
+	return v >> RUN_PFN_BITS == 1;
 }
 
 void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs);
