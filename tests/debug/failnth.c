@@ -4,7 +4,9 @@
 /*
  * Every allocation and every copy to or from the caller fails once, in each call:
  * /proc/thread-self/fail-nth makes the 1st, 2nd, … fail, until the call has no more
- * of them.  After each nothing is pinned, charged or leaked.
+ * of them.  After each nothing is pinned, charged or leaked.  (The words of the
+ * command itself are copied without asking for a fault: uapi/copy puts them into bad
+ * memory.)
  */
 
 #include "faults.h"
@@ -52,6 +54,7 @@ struct row {
 	const char *name;
 	unsigned long command;
 	int (*call)(struct scene *s);
+	bool takes_nothing;	/* that could be missing: it cannot fail */
 };
 
 static int pin(struct scene *s, uint32_t nr, uint32_t flags, uint64_t ttl_ns,
@@ -241,11 +244,11 @@ static const struct row rows[] = {
 	{ "PIN that grows and is kept", PINMEM_IOC_PIN, pin_the_last },
 	{ "PIN of a mem file", PINMEM_IOC_PIN, pin_remote },
 	{ "PIN, tried", PINMEM_IOC_PIN, try_to_pin },
-	{ "UNPIN", PINMEM_IOC_UNPIN, unpin },
+	{ "UNPIN", PINMEM_IOC_UNPIN, unpin, true },
 	{ "INFO", PINMEM_IOC_INFO, info },
 	{ "QUERY", PINMEM_IOC_QUERY, query },
-	{ "FEATURES", PINMEM_IOC_FEATURES, features },
-	{ "RENEW", PINMEM_IOC_RENEW, renew },
+	{ "FEATURES", PINMEM_IOC_FEATURES, features, true },
+	{ "RENEW", PINMEM_IOC_RENEW, renew, true },
 	{ "OPEN", PINMEM_IOC_OPEN, open_handle },
 	{ "READ", PINMEM_IOC_READ, read_data },
 	{ "WRITE", PINMEM_IOC_WRITE, write_data },
@@ -353,7 +356,8 @@ TEST_TIMEOUT(no_failure_of_a_call_leaves_anything, 600)
 	for (i = 0; i < ROWS; i++) {
 		faults = fail_each(&rows[i], &s);
 		test_note("%s: %u faults", rows[i].name, faults);
-		CHECK_MSG(faults > 0 || !rows[i].command, "%s", rows[i].name);
+		CHECK_MSG(!rows[i].command || (faults == 0) == rows[i].takes_nothing,
+			  "%s", rows[i].name);
 	}
 }
 
