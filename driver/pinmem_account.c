@@ -267,7 +267,7 @@ void pinmem_account_uncharge(struct pinmem_pin *pin, struct mm_struct *mm)
 	atomic_long_sub(pin->pages, &all_pages);
 	if (!(pin->flags & PINMEM_PIN_CHARGED))
 		return;
-	atomic_long_sub(pin->pages, &pin->cred->user->locked_vm);
+	atomic_long_sub(pin->pages, &pin->maker->cred->user->locked_vm);
 	spin_lock(&account_lock);
 	user_uncharge(pin->account, pin->pages);
 	user_free_if_idle(pin->account);
@@ -291,8 +291,8 @@ void pinmem_account_forget(struct pinmem_pin *pin)
  */
 bool pinmem_account_is_payer(const struct pinmem_pin *pin)
 {
-	return pin->cred->user == current_user() &&
-	       uid_eq(user_of(pin->cred), user_of(current_cred())) &&
+	return pin->maker->cred->user == current_user() &&
+	       uid_eq(user_of(pin->maker->cred), user_of(current_cred())) &&
 	       (pin->flags & PINMEM_PIN_CHARGED || capable(CAP_IPC_LOCK));
 }
 

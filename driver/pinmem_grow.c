@@ -51,7 +51,7 @@ static struct pinmem_pin *find_base(struct pinmem_file *file, u64 handle)
 
 	if (!base)
 		return ERR_PTR(err);
-	if (base->maker == file->id)
+	if (base->maker->file == file->id)
 		return base;
 	if (pinmem_pin_may(base, file))
 		err = -EPERM;

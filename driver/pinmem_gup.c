@@ -908,6 +908,18 @@ static unsigned long put_run(struct back b, const struct pinmem_run *run,
 	}
 }
 
+/* Gives back runs of one pin each; returns how many, up to where it had to stop. */
+static __always_inline unsigned long put_ones(struct back b, const u64 *array,
+					      unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr && pinmem_run_is_one(array[i]); i++)
+		if (!put_one(pfn_to_page(pinmem_run_pfn(array[i])), b))
+			break;
+	return i;
+}
+
 /*
  * Gives back the runs of an array, but for the first pages; returns how many
  * whole ones it did, and sets @pages to where in the next it had to stop.
@@ -915,25 +927,27 @@ static unsigned long put_run(struct back b, const struct pinmem_run *run,
 static unsigned long put_runs(struct back b, const u64 *array, unsigned long nr,
 			      unsigned long *pages)
 {
-	unsigned long i, stop, skip = *pages;
+	struct back written = { .dirty = true, .wait = b.wait };
+	unsigned long i = 0, stop, skip = *pages;
 	struct pinmem_run run;
 
 	*pages = 0;
-	for (i = 0; i < nr; i++) {
+	for (;;) {
+		if (b.dirty && !b.get)
+			i += put_ones(written, array + i, nr - i);
+		else
+			i += put_ones(b, array + i, nr - i);
+		if (i == nr)
+			return nr;
 		run = pinmem_run_unpack(array[i]);
-		if (pinmem_run_is_page(array[i])) {
-			if (!put_one(pfn_to_page(run.pfn), b))
-				break;
-			continue;
-		}
 		stop = put_run(b, &run, skip);
 		if (stop < run.pages) {
 			*pages = stop;
-			break;
+			return i;
 		}
 		skip = 0;
+		i++;
 	}
-	return i;
 }
 
 /*

@@ -137,7 +137,7 @@ static struct pinmem_pin *hold_pin(struct call *call, u64 handle)
 	if (!pin)
 		return ERR_PTR(-ENOENT);
 	if (file->pin == pin ||
-	    (pin->maker == file->id && current->mm == file->mm))
+	    (pin->maker->file == file->id && current->mm == file->mm))
 		return pin;
 	pinmem_pin_put(pin);
 	return ERR_PTR(-EPERM);

@@ -238,7 +238,7 @@ static struct pinmem_pin *prepare(struct pinmem_file *file,
 		err = time_to_live(arg, &ttl, f);
 	if (err)
 		return ERR_PTR(err);
-	pin = pinmem_pin_alloc(ttl != PINMEM_TTL_NONE || arg->handle ||
+	pin = pinmem_pin_alloc(file, ttl != PINMEM_TTL_NONE || arg->handle ||
 			       arg->flags & (PINMEM_PIN_GROW |
 					     PINMEM_PIN_REVOCABLE));
 	if (!pin)
@@ -246,7 +246,6 @@ static struct pinmem_pin *prepare(struct pinmem_file *file,
 	if (ttl != PINMEM_TTL_NONE)
 		pinmem_lease_set(pin, ttl);
 	pin->flags |= arg->flags;
-	pin->maker = file->id;
 	if (arg->handle)
 		err = pinmem_grow_begin(pin, file, arg->handle, f);
 	if (!err)
@@ -540,7 +539,7 @@ int pinmem_end(struct pinmem_pin *pin, enum pinmem_end why)
  */
 static bool closed_by_maker(const struct pinmem_pin *pin)
 {
-	return pin->owner == task_tgid(current) &&
+	return pin->maker->owner == task_tgid(current) &&
 	       !(current->flags & PF_EXITING);
 }
 

@@ -20,10 +20,11 @@ static DEFINE_SPINLOCK(index_lock);
 static seqcount_spinlock_t index_seq =
 	SEQCNT_SPINLOCK_ZERO(index_seq, &index_lock);
 static struct rb_root index_root = RB_ROOT;
+static struct pinmem_pin *index_last;	/* with the highest handle */
 static atomic64_t pin_last;
 static struct kmem_cache *pin_cache;
 
-static_assert(sizeof(struct pinmem_pin) <= 256 ||
+static_assert(sizeof(struct pinmem_pin) <= 224 ||
 	      IS_ENABLED(CONFIG_DEBUG_SPINLOCK) || IS_ENABLED(CONFIG_LOCKDEP));
 
 int pinmem_pin_init(void)
@@ -39,7 +40,81 @@ void pinmem_pin_exit(void)
 	kmem_cache_destroy(pin_cache);
 }
 
-struct pinmem_pin *pinmem_pin_alloc(bool extended)
+static struct pinmem_maker *maker_new(const struct pinmem_file *file)
+{
+	struct pinmem_maker *maker = kzalloc(sizeof(*maker), GFP_KERNEL_ACCOUNT);
+
+	if (!maker)
+		return NULL;
+	refcount_set(&maker->ref, 1);
+	maker->file = file->id;
+	maker->cred = get_current_cred();
+	maker->owner = get_pid(task_tgid(current));
+	/* Without its lock: it may be half a new name, but ends here. */
+	data_race(memcpy(maker->comm, current->group_leader->comm,
+			 PINMEM_COMM_LEN - 1));
+	return maker;
+}
+
+/* A name that changes meanwhile is another one, or will be at the next pin. */
+static bool maker_is_caller(const struct pinmem_maker *maker)
+{
+	return maker->cred == current_cred() &&
+	       maker->owner == task_tgid(current) &&
+	       /* without its lock: see above */
+	       !data_race(memcmp(maker->comm, current->group_leader->comm,
+				 PINMEM_COMM_LEN));
+}
+
+static void maker_put(struct pinmem_maker *maker)
+{
+	if (!refcount_dec_and_test(&maker->ref))
+		return;
+	put_pid(maker->owner);
+	put_cred(maker->cred);
+	kfree_rcu(maker, rcu);
+}
+
+/* Sets what the file knows of its maker, and takes a reference for it. */
+static void maker_remember(struct pinmem_file *file, struct pinmem_maker *maker)
+{
+	struct pinmem_maker *before;
+
+	if (maker)
+		refcount_inc(&maker->ref);
+	before = unrcu_pointer(xchg(&file->maker, RCU_INITIALIZER(maker)));
+	if (before)
+		maker_put(before);
+}
+
+void pinmem_maker_forget(struct pinmem_file *file)
+{
+	maker_remember(file, NULL);
+}
+
+/*
+ * The caller as the maker of a pin through the file, with a reference, or NULL.
+ * One that has gone may look the same, and cannot be had.
+ */
+static struct pinmem_maker *maker_get(struct pinmem_file *file)
+{
+	struct pinmem_maker *maker;
+
+	rcu_read_lock();
+	maker = rcu_dereference(file->maker);
+	if (maker && !(maker_is_caller(maker) &&
+		       refcount_inc_not_zero(&maker->ref)))
+		maker = NULL;
+	rcu_read_unlock();
+	if (maker)
+		return maker;
+	maker = maker_new(file);
+	if (maker)
+		maker_remember(file, maker);
+	return maker;
+}
+
+static struct pinmem_pin *pin_alloc(bool extended)
 {
 	struct pinmem_extended *x;
 	struct pinmem_pin *pin;
@@ -50,21 +125,30 @@ struct pinmem_pin *pinmem_pin_alloc(bool extended)
 	} else {
 		pin = kmem_cache_zalloc(pin_cache, GFP_KERNEL);
 	}
-	if (!pin)
-		return NULL;
-	if (extended)
+	if (pin && extended)
 		pin->flags |= PINMEM_PIN_EXTENDED;
+	return pin;
+}
+
+struct pinmem_pin *pinmem_pin_alloc(struct pinmem_file *file, bool extended)
+{
+	struct pinmem_maker *maker = maker_get(file);
+	struct pinmem_pin *pin;
+
+	if (!maker)
+		return NULL;
+	pin = pin_alloc(extended);
+	if (!pin) {
+		maker_put(maker);
+		return NULL;
+	}
 	RB_CLEAR_NODE(&pin->node);
 	RB_CLEAR_NODE(&pin->span.rb);
 	INIT_LIST_HEAD(&pin->in_file);
 	refcount_set(&pin->ref, 1);
 	pin->handle = atomic64_inc_return(&pin_last);
 	pin->made = ktime_get_boottime_ns();
-	pin->cred = get_current_cred();
-	pin->owner = get_pid(task_tgid(current));
-	/* Without its lock: it may be half a new name, but ends here. */
-	data_race(memcpy(pin->comm, current->group_leader->comm,
-			 PINMEM_COMM_LEN - 1));
+	pin->maker = maker;
 	return pin;
 }
 
@@ -109,8 +193,7 @@ void pinmem_pin_put(struct pinmem_pin *pin)
 		kvfree(pin->ranges);
 	if (pin->pm)
 		pinmem_mm_put(pin->pm);
-	put_pid(pin->owner);
-	put_cred(pin->cred);
+	maker_put(pin->maker);
 	call_rcu(&pin->rcu, pin_free_rcu);
 }
 
@@ -118,9 +201,16 @@ void pinmem_pin_put(struct pinmem_pin *pin)
 void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file)
 {
 	struct rb_node **link = &index_root.rb_node, *parent = NULL;
+	bool last;
 
 	pinmem_pin_get(pin);
 	spin_lock(&index_lock);
+	/* Handles go up, but two calls may come here the other way round. */
+	last = !index_last || pin->handle > index_last->handle;
+	if (last && index_last) {
+		parent = &index_last->node;
+		link = &parent->rb_right;
+	}
 	while (*link) {
 		parent = *link;
 		if (pin->handle <
@@ -133,6 +223,8 @@ void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file)
 	write_seqcount_begin(&index_seq);
 	rb_link_node(&pin->node, parent, link);
 	rb_insert_color(&pin->node, &index_root);
+	if (last)
+		WRITE_ONCE(index_last, pin);
 	write_seqcount_end(&index_seq);
 	if (!(pinmem_pin_flags(pin) & PINMEM_PIN_KEEP)) {
 		list_add_tail(&pin->in_file, &file->pins);
@@ -143,8 +235,15 @@ void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file)
 
 static void index_erase(struct pinmem_pin *pin)
 {
+	struct rb_node *prev;
+
 	lockdep_assert_held(&index_lock);
 	write_seqcount_begin(&index_seq);
+	if (pin == index_last) {
+		prev = rb_prev(&pin->node);
+		WRITE_ONCE(index_last,
+			   rb_entry_safe(prev, struct pinmem_pin, node));
+	}
 	rb_erase(&pin->node, &index_root);
 	write_seqcount_end(&index_seq);
 	RB_CLEAR_NODE(&pin->node);
@@ -251,11 +350,17 @@ bool pinmem_pin_lives_on(struct pinmem_pin *pin, bool keep)
 	return lives;
 }
 
-/* The pin with the lowest handle of at least @handle, or a miss. */
+/*
+ * The pin with the lowest handle of at least @handle, or a miss.  Most often the
+ * newest is asked for: the one that a program ends before it makes another.
+ */
 static struct pinmem_pin *index_find_from(u64 handle)
 {
 	struct rb_node *node = rcu_dereference_raw(index_root.rb_node);
-	struct pinmem_pin *found = NULL;
+	struct pinmem_pin *found = rcu_dereference_raw(index_last);
+
+	if (!found || found->handle <= handle)
+		return found && found->handle == handle ? found : NULL;
 
 	while (node) {
 		struct pinmem_pin *pin = rb_entry(node, struct pinmem_pin, node);
@@ -312,8 +417,8 @@ unsigned int pinmem_pin_generation(void)
 /* Whether the pin was made by the user of these credentials. */
 bool pinmem_pin_visible(const struct pinmem_pin *pin, const struct cred *cred)
 {
-	return uid_eq(pin->cred->euid, cred->euid) &&
-	       pin->cred->user_ns == cred->user_ns;
+	return uid_eq(pin->maker->cred->euid, cred->euid) &&
+	       pin->maker->cred->user_ns == cred->user_ns;
 }
 
 /* Whether the caller, through this file, may use it without being an admin. */
@@ -321,7 +426,7 @@ bool pinmem_pin_own(const struct pinmem_pin *pin, const struct pinmem_file *file
 {
 	if (file->pin)
 		return file->pin == pin;
-	return pin->maker == file->id ||
+	return pin->maker->file == file->id ||
 	       pinmem_pin_visible(pin, current_cred());
 }
 
@@ -353,7 +458,7 @@ void pinmem_pin_info(const struct pinmem_pin *pin, struct user_namespace *ns,
 	bool gone;
 
 	info->out_target_pid = pid_shown(pin->pm->target, pids, &gone);
-	info->out_owner_pid = pid_shown(pin->owner, pids, &gone);
+	info->out_owner_pid = pid_shown(pin->maker->owner, pids, &gone);
 	info->out_info_flags = gone ? PINMEM_INFO_OWNER_GONE : 0;
 	if (flags & PINMEM_PIN_AS_MAPPED)
 		info->out_info_flags |= PINMEM_INFO_AS_MAPPED;
@@ -361,8 +466,8 @@ void pinmem_pin_info(const struct pinmem_pin *pin, struct user_namespace *ns,
 	info->out_flags = flags & PINMEM_PIN_FLAGS;
 	info->out_state = live ? PINMEM_STATE_LIVE : PINMEM_STATE_ENDED;
 	info->out_end = READ_ONCE(pin->end);
-	info->out_owner_uid = from_kuid_munged(ns, pin->cred->euid);
-	memcpy(info->out_owner_comm, pin->comm, PINMEM_COMM_LEN);
+	info->out_owner_uid = from_kuid_munged(ns, pin->maker->cred->euid);
+	memcpy(info->out_owner_comm, pin->maker->comm, PINMEM_COMM_LEN);
 	memcpy(info->out_target_comm, pin->pm->comm, PINMEM_COMM_LEN);
 	info->out_bytes = live ? (u64)READ_ONCE(pin->pages) << PAGE_SHIFT : 0;
 	info->out_runs = live ? READ_ONCE(pin->runs.nr) : 0;

@@ -109,6 +109,7 @@ struct pinmem_file {
 	struct mm_struct *mm;		/* that opened it; holds the struct */
 	struct list_head pins;		/* it owns; under the index lock */
 	struct pinmem_user *user;	/* that opened it */
+	struct pinmem_maker __rcu *maker;	/* of its newest pin, or NULL */
 	struct pinmem_pin *pin;		/* of a handle file, with a reference */
 };
 
@@ -186,20 +187,32 @@ static inline unsigned long pinmem_kind_pages(enum pinmem_kind kind)
 #define RUN_PAGES_BITS	(64 - RUN_PFN_BITS - RUN_KIND_BITS)
 #define RUN_PAGES_MAX	(1UL << (RUN_PAGES_BITS - 1))
 
+static inline unsigned long pinmem_run_pfn(u64 v)
+{
+	return v & GENMASK_ULL(RUN_PFN_BITS - 1, 0);
+}
+
 static inline struct pinmem_run pinmem_run_unpack(u64 v)
 {
 	return (struct pinmem_run) {
-		.pfn = v & GENMASK_ULL(RUN_PFN_BITS - 1, 0),
+		.pfn = pinmem_run_pfn(v),
 		.pages = v >> RUN_PFN_BITS & GENMASK_ULL(RUN_PAGES_BITS - 1, 0),
 		.kind = v >> (RUN_PFN_BITS + RUN_PAGES_BITS),
 	};
 }
 
-/* Whether it is one page, as most of scattered memory is. */
-static inline bool pinmem_run_is_page(u64 v)
+/*
+ * Whether it has one pin only, as most of scattered memory: it is a page, or all
+ * of a PMD leaf.
+ */
+static inline bool pinmem_run_is_one(u64 v)
 {
+	u64 pages = pinmem_kind_pages(PINMEM_KIND_PMD);
+	u64 leaf = (u64)PINMEM_KIND_PMD << RUN_PAGES_BITS | pages;
+
 	BUILD_BUG_ON(PINMEM_KIND_PAGES);
-	return v >> RUN_PFN_BITS == 1;
+	return likely(v >> RUN_PFN_BITS == 1) ||
+	       (v >> RUN_PFN_BITS == leaf && !(v & (pages - 1)));
 }
 
 void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs);
@@ -245,6 +258,16 @@ static inline bool pinmem_runs_next(struct pinmem_runs_iter *it)
 void pinmem_runs_seek(struct pinmem_runs_iter *it, unsigned long page);
 bool pinmem_runs_approach(struct pinmem_runs_iter *it, unsigned long page);
 
+/* Who made pins through one file; shared by those that it made as the same. */
+struct pinmem_maker {
+	refcount_t ref;				/* its pins, and the file */
+	u64 file;				/* pinmem_file.id */
+	const struct cred *cred;
+	struct pid *owner;
+	char comm[PINMEM_COMM_LEN];
+	struct rcu_head rcu;
+};
+
 /*
  * pinmem_pin.c
  *
@@ -261,9 +284,7 @@ struct pinmem_pin {
 	struct interval_tree_node span;		/* of its mm; under mm's lock */
 	struct list_head in_file;		/* under the index lock */
 	u64 handle;
-	u64 maker;				/* pinmem_file.id */
-	const struct cred *cred;		/* of the maker */
-	struct pid *owner;			/* the maker */
+	struct pinmem_maker *maker;
 	struct pinmem_mm *pm;
 	struct pinmem_user *account;		/* until the handle is taken */
 	u64 made;				/* CLOCK_BOOTTIME, ns */
@@ -287,7 +308,6 @@ struct pinmem_pin {
 	u16 flags;				/* see pinmem_pin_flags() */
 	u8 end;					/* enum pinmem_end */
 	bool gone;				/* pages and charges are back */
-	char comm[PINMEM_COMM_LEN];
 };
 
 /* Ranges of a pin that may grow; older arrays stay for who still reads them. */
@@ -385,7 +405,8 @@ pinmem_range_pages(const struct pinmem_ioc_range *range)
 
 int pinmem_pin_init(void);
 void pinmem_pin_exit(void);
-struct pinmem_pin *pinmem_pin_alloc(bool extended);
+struct pinmem_pin *pinmem_pin_alloc(struct pinmem_file *file, bool extended);
+void pinmem_maker_forget(struct pinmem_file *file);
 void pinmem_pin_get(struct pinmem_pin *pin);
 void pinmem_pin_put(struct pinmem_pin *pin);
 void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file);

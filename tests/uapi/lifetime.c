@@ -461,6 +461,36 @@ TEST(a_kept_pin_outlives_its_maker)
 	CHECK_EQ(module_refs(), refs + 1);	/* dev */
 }
 
+static void check_maker(int dev, uint64_t handle, uid_t uid, const char *name)
+{
+	struct pinmem_ioc_info info;
+
+	CHECK_OK(ioc_info(dev, handle, &info));
+	CHECK_EQ(info.out_owner_pid, getpid());
+	CHECK_EQ(info.out_owner_uid, uid);
+	CHECK_STR(info.out_owner_comm, name);
+}
+
+TEST(each_pin_of_a_file_tells_who_made_it)
+{
+	int dev = ioc_device();
+	char *memory = mm_map_touched(3 * PAGE);
+	uid_t uid = geteuid();
+	uint64_t handles[3];
+
+	handles[0] = PIN(dev, memory, PAGE, LONGTERM);
+	prctl(PR_SET_NAME, "renamed");
+	handles[1] = PIN(dev, memory + PAGE, PAGE, LONGTERM);
+	proc_become(USER_A);
+	handles[2] = PIN(dev, memory + 2 * PAGE, PAGE, LONGTERM);
+	check_maker(dev, handles[0], uid, "lifetime");
+	check_maker(dev, handles[1], uid, "renamed");
+	check_maker(dev, handles[2], USER_A, "renamed");
+	UNPIN(dev, handles[0]);
+	UNPIN(dev, handles[2]);
+	check_maker(dev, handles[1], uid, "renamed");
+}
+
 TEST(a_kept_pin_vanishes_with_its_target)
 {
 	struct target target = target_start();
