@@ -86,6 +86,15 @@ add_project() {
 		set_aside "$stage"
 }
 
+# Modules for other kernels, and what only a debugger reads: all of it would be
+# unpacked at each boot.
+make_small() {
+	local stage=$1 release=$2
+	find "$stage/usr/lib/modules" -mindepth 1 -maxdepth 1 -not -name "$release" -exec rm -r {} +
+	find "$stage" -type f \( -perm -u+x -o -name '*.ko' \) -exec strip -g {} + 2>/dev/null
+	return 0
+}
+
 # The root file system's /lib and friends are links into /usr; so are ours.
 new_stage() {
 	local stage=$1
@@ -114,6 +123,7 @@ make_image() {
 		add_gup_test "$dir/stage" "$kernel" &&
 		add_guest_scripts "$dir/stage" &&
 		{ [ -z "$tree" ] || add_project "$dir/stage" "$tree"; } >"$LOGS/$name.install" 2>&1 &&
+		make_small "$dir/stage" "$(cat "$kernel/release")" &&
 		depmod -b "$dir/stage" "$(cat "$kernel/release")" &&
 		pack_stage "$dir/stage" >"$dir/overlay.cpio" &&
 		cat "$rootfs" "$dir/overlay.cpio" >"$dir/initrd" || return 1

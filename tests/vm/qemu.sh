@@ -5,7 +5,7 @@
 # QEMU: which accelerator works here, and one run of a VM. Serial 0 is the
 # console log, serial 1 the stream of results; what it says is the verdict.
 
-VM_NODE_MEMORY=3G	# of each of the two nodes
+VM_NODE_MEMORY=3072M	# of each of the two nodes
 VM_PLUGGED_MEMORY=''	# of a module more, on node 0
 VM_COUNTS=''		# "count": one CPU that takes a nanosecond for an instruction, one node
 VM_PLUGIN=${VM_PLUGIN-}	# of QEMU, with its arguments
@@ -31,7 +31,7 @@ machine_options() {
 
 two_nodes() {
 	local size=$1 plugged=$2
-	printf '%s\n' -smp 2,sockets=2 -m "$((2 * ${size%G}))G${plugged:+,slots=1,maxmem=16G}" \
+	printf '%s\n' -smp 2,sockets=2 -m "$((2 * ${size%M}))M${plugged:+,slots=1,maxmem=16G}" \
 		-object "memory-backend-ram,size=$size,id=m0" -numa node,nodeid=0,memdev=m0,cpus=0 \
 		-object "memory-backend-ram,size=$size,id=m1" -numa node,nodeid=1,memdev=m1,cpus=1
 	[ -z "$plugged" ] || printf '%s\n' -object "memory-backend-ram,size=$plugged,id=m2" \

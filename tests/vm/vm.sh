@@ -36,26 +36,26 @@ use_layout() {
 	VM_PLUGGED_MEMORY='' VM_COUNTS=''
 	case $1 in
 	vm)
-		VM_SUITE=suite VM_NODE_MEMORY=3G
+		VM_SUITE=suite VM_NODE_MEMORY=3072M
 		# Where the kernel lies at random there may be no room for a page of 1 GiB.
 		LAYOUT_CMDLINE="nokaslr hugepagesz=1G hugepages=1 memmap=128M!256M kmemleak=off"
 		;;
 	zones)
-		VM_SUITE=suite-zones VM_NODE_MEMORY=1G VM_PLUGGED_MEMORY=512M
+		VM_SUITE=suite-zones VM_NODE_MEMORY=1024M VM_PLUGGED_MEMORY=512M
 		LAYOUT_CMDLINE="memhp_default_state=online_movable memmap=128M!256M kmemleak=off"
 		;;
 	loops)
-		VM_SUITE=suite-loops VM_NODE_MEMORY=3G
+		VM_SUITE=suite-loops VM_NODE_MEMORY=3072M
 		LAYOUT_CMDLINE="pinmem.race=600 memmap=128M!256M kmemleak=off"
 		[ "$VM_TIMEOUT" -gt "$LOOPS_TIMEOUT" ] || VM_TIMEOUT=$LOOPS_TIMEOUT
 		;;
 	leaks)
-		VM_SUITE=suite-leaks VM_NODE_MEMORY=1G
+		VM_SUITE=suite-leaks VM_NODE_MEMORY=512M
 		LAYOUT_CMDLINE=''
 		;;
 	count)
 		# The kernel takes the end of the last page of 1 GiB for itself.
-		VM_SUITE=suite-count VM_NODE_MEMORY=7G VM_COUNTS=count
+		VM_SUITE=suite-count VM_NODE_MEMORY=7168M VM_COUNTS=count
 		LAYOUT_CMDLINE="nokaslr tsc=reliable hugepagesz=1G hugepages=4"
 		;;
 	esac
