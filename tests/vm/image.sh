@@ -45,7 +45,7 @@ add_gup_test() {
 add_guest_scripts() {
 	local stage=$1 script units=$1/usr/lib/systemd/system
 	local -A scripts=([guest-run]=run [guest-ready]=ready [guest-demo]=demo [guest-redis]=redis
-		[ground.sh]=ground [udev.sh]=udev)
+		[guest-init-leaks]=init-leaks [ground.sh]=ground [udev.sh]=udev)
 	for script in "${!scripts[@]}"; do
 		install -D -m 755 "$TOP/tests/vm/$script" "$stage/$GUEST_DIR/${scripts[$script]}"
 	done

@@ -8,8 +8,8 @@
 # Units that only cost time in a VM without network, disk or clock.
 USELESS_UNITS=(
 	apt-daily-upgrade.timer apt-daily.timer console-getty.service dpkg-db-backup.timer
-	e2scrub_all.timer e2scrub_reap.service fstrim.timer getty@tty1.service
-	ldconfig.service systemd-binfmt.service systemd-boot-system-token.service
+	e2scrub_all.timer e2scrub_reap.service fstrim.timer getty-static.service
+	getty@tty1.service ldconfig.service systemd-binfmt.service systemd-boot-system-token.service
 	systemd-firstboot.service systemd-journal-catalog-update.service
 	systemd-journal-flush.service systemd-logind.service systemd-machine-id-commit.service
 	systemd-network-generator.service systemd-networkd.service systemd-pstore.service
