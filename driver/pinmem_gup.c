@@ -318,19 +318,27 @@ static bool is_one_folio(struct page *page)
 }
 
 /*
- * @nr pages are pinned, the first of what may be leaves from @addr on.  Stores
- * those that are, and gives the others back.  Returns the bytes that are pinned.
+ * A page each is pinned of @nr that may be leaves from @addr on.  Stores those that
+ * are, and gives the others back.  Returns the bytes that are pinned.
  */
 static long take_leaves(struct pinmem_gup *g, unsigned long addr,
 			unsigned int nr, const struct rules *rules)
 {
-	unsigned int good, i = 0;
+	unsigned int good, one, i = 0;
+	struct page *first;
 	int err;
 
 	good = pinmem_walk_leaves(g->mm, addr, rules->foll & FOLL_WRITE,
 				  g->batch, nr);
-	err = check_pages(g, addr, good, PMD_SIZE, rules);
-	for (; !err && i < good && is_one_folio(g->batch[i]); i++) {
+	for (one = 0; one < good; one++) {
+		first = pfn_to_page(page_to_pfn(g->batch[one]) -
+				    pinmem_page_of_leaf(one));
+		if (!is_one_folio(first))
+			break;
+		g->batch[one] = first;
+	}
+	err = check_pages(g, addr, one, PMD_SIZE, rules);
+	for (; !err && i < one; i++) {
 		err = pinmem_runs_add(&g->builder, page_to_pfn(g->batch[i]),
 				      PMD_SIZE / PAGE_SIZE, PINMEM_KIND_PMD);
 		if (err) {
@@ -512,6 +520,46 @@ static long pin_fast(struct pinmem_gup *g, unsigned long addr, long nr,
 	return pin_user_pages_fast(addr, nr, foll, pages);
 }
 
+/* Pins up to @nr pages under mmap_lock, by the call that the flags name. */
+static long pin_under_lock(struct pinmem_gup *g, unsigned long addr, long nr,
+			   unsigned int foll, struct page **pages)
+{
+	if (gets(g) && g->flags & PINMEM_PIN_REMOTE)
+		return get_user_pages_remote(g->mm, addr, nr, foll, pages,
+					     NULL);
+	if (gets(g))
+		return get_user_pages(addr, nr, foll, pages);
+	if (g->flags & PINMEM_PIN_REMOTE)
+		return pin_user_pages_remote(g->mm, addr, nr, foll, pages,
+					     NULL);
+	return pin_user_pages(addr, nr, foll, pages);
+}
+
+/*
+ * Pins a page each of @nr leaves, as far as it goes, and returns of how many.  A
+ * call is for two, the last page of one and the first of the next: most of what it
+ * costs is not for its pages.
+ */
+static unsigned int pin_leaves(struct pinmem_gup *g, unsigned long addr,
+			       unsigned int nr, unsigned int foll, bool locked)
+{
+	struct page **pages;
+	unsigned long at;
+	unsigned int i;
+	long n, want;
+
+	for (i = 0; i < nr; i += n) {
+		want = min(nr - i, 2U);
+		at = addr + (i + 1) * PMD_SIZE - PAGE_SIZE;
+		pages = &g->batch[i];
+		n = locked ? pin_under_lock(g, at, want, foll, pages) :
+			     pin_fast(g, at, want, foll, pages);
+		if (n != want)
+			return i + max(n, 0L);
+	}
+	return i;
+}
+
 /* Pages of the caller's own that must not be kept as they are now. */
 static bool is_unwanted(struct pinmem_gup *g, unsigned long addr, long nr,
 			const struct rules *rules)
@@ -526,17 +574,14 @@ static bool is_unwanted(struct pinmem_gup *g, unsigned long addr, long nr,
 static long fast_leaves(struct pinmem_gup *g, unsigned long addr,
 			unsigned long end, const struct rules *rules)
 {
-	unsigned int i, nr = leaves_ahead(g, addr, end);
+	unsigned int nr = leaves_ahead(g, addr, end);
 
-	for (i = 0; i < nr; i++)
-		if (pin_fast(g, addr + i * PMD_SIZE, 1, rules->foll,
-			     &g->batch[i]) != 1)
-			break;
-	if (!i)
+	nr = pin_leaves(g, addr, nr, rules->foll, false);
+	if (!nr)
 		return 0;
-	if (is_unwanted(g, addr, i, rules))
+	if (is_unwanted(g, addr, nr, rules))
 		return fail_at(g, addr, PINMEM_WHY_CHANGING, -EBUSY);
-	return take_leaves(g, addr, i, rules);
+	return take_leaves(g, addr, nr, rules);
 }
 
 /* Pins a piece of the caller's own memory.  Returns the bytes pinned. */
@@ -610,33 +655,14 @@ static int gup_fast(struct pinmem_gup *g, unsigned long addr, unsigned long end)
 	return 0;
 }
 
-/* Pins up to @nr pages under mmap_lock, by the call that the flags name. */
-static long pin_under_lock(struct pinmem_gup *g, unsigned long addr, long nr,
-			   unsigned int foll, struct page **pages)
-{
-	if (gets(g) && g->flags & PINMEM_PIN_REMOTE)
-		return get_user_pages_remote(g->mm, addr, nr, foll, pages,
-					     NULL);
-	if (gets(g))
-		return get_user_pages(addr, nr, foll, pages);
-	if (g->flags & PINMEM_PIN_REMOTE)
-		return pin_user_pages_remote(g->mm, addr, nr, foll, pages,
-					     NULL);
-	return pin_user_pages(addr, nr, foll, pages);
-}
-
 /* As fast_leaves(), in one hold of mmap_lock in which the rules were looked up. */
 static long locked_leaves(struct pinmem_gup *g, unsigned long addr,
 			  unsigned long end, const struct rules *rules)
 {
-	unsigned int i, nr = leaves_ahead(g, addr, end);
+	unsigned int nr = leaves_ahead(g, addr, end);
 
-	for (i = 0; i < nr; i++)
-		if (pin_under_lock(g, addr + i * PMD_SIZE, 1,
-				   rules->foll | FOLL_NOFAULT,
-				   &g->batch[i]) != 1)
-			break;
-	return i ? take_leaves(g, addr, i, rules) : 0;
+	nr = pin_leaves(g, addr, nr, rules->foll | FOLL_NOFAULT, true);
+	return nr ? take_leaves(g, addr, nr, rules) : 0;
 }
 
 /*

@@ -509,6 +509,12 @@ struct pinmem_seen {
 
 enum pinmem_entry pinmem_walk_leaf(struct mm_struct *mm, unsigned long addr,
 				   bool write, struct pinmem_leaf *leaf);
+/* Which page of the i-th of leaves in a row is pinned: last, first, last, ... */
+static inline unsigned long pinmem_page_of_leaf(unsigned int i)
+{
+	return i % 2 ? 0 : PMD_SIZE / PAGE_SIZE - 1;
+}
+
 unsigned int pinmem_walk_leaves(struct mm_struct *mm, unsigned long addr,
 				bool write, struct page **pages,
 				unsigned int nr);

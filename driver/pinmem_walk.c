@@ -110,8 +110,8 @@ enum pinmem_entry pinmem_walk_leaf(struct mm_struct *mm, unsigned long addr,
 }
 
 /*
- * How many PMD leaves from @addr on, where one begins, map these pages, the first
- * of each.  All of them lie in one table.
+ * How many PMD leaves from @addr on, where one begins, map these pages, one of
+ * each.  All of them lie in one table.
  */
 unsigned int pinmem_walk_leaves(struct mm_struct *mm, unsigned long addr,
 				bool write, struct page **pages,
@@ -129,7 +129,8 @@ unsigned int pinmem_walk_leaves(struct mm_struct *mm, unsigned long addr,
 	for (; i < nr; i++) {
 		pmd = READ_ONCE(pmdp[i]);
 		if (!pmd_is_leaf(pmd) || (write && !pmd_write(pmd)) ||
-		    pmd_pfn(pmd) != page_to_pfn(pages[i]))
+		    pmd_pfn(pmd) + pinmem_page_of_leaf(i) !=
+		    page_to_pfn(pages[i]))
 			break;
 	}
 out:

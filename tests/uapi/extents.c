@@ -113,6 +113,7 @@ TEST(a_huge_page_is_one_extent)
 	memory = mm_map_hugetlb(2 * HUGE, HUGE);
 	check_one_range(memory, 2 * HUGE);
 	check_one_range(memory + 5 * PAGE + 3, HUGE + 11);
+	check_one_range(mm_map_thp(6 * HUGE), 6 * HUGE);
 }
 
 TEST(a_gigabyte_is_one_extent)

@@ -181,6 +181,35 @@ TEST(part_of_a_huge_page_counts_its_own_pages)
 	CHECK_EQ(mm_pins(), before);
 }
 
+/* A huge page may be mapped page by page: one of it was given up, and came back. */
+static long long cut_huge_page(char *huge, size_t page)
+{
+	CHECK_OK(madvise(huge + page * PAGE, PAGE, MADV_DONTNEED));
+	mm_touch(huge + page * PAGE, PAGE);
+	return HUGE / PAGE;
+}
+
+TEST(huge_pages_and_small_ones_may_follow_in_any_order)
+{
+	static const size_t cuts[] = { 0, 7, 511 };
+	unsigned int order, left;
+	long long pins;
+	char *memory;
+	size_t i;
+
+	for (order = 1; order < 256; order += 23) {
+		memory = mm_map_thp(4 * HUGE);
+		pins = 0;
+		for (i = 0, left = order; i < 4; i++, left /= 4)
+			pins += left % 4 == 0 ? 1 :
+				cut_huge_page(memory + i * HUGE,
+					      cuts[left % 4 - 1]);
+		test_note("order %#x", order);
+		pin_in_each_mode(memory, 4 * HUGE, pins);
+		CHECK_OK(munmap(memory, 4 * HUGE));
+	}
+}
+
 TEST(many_ranges_are_one_pin)
 {
 	struct pinmem_ioc_range ranges[64];
