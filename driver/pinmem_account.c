@@ -207,17 +207,11 @@ struct pinmem_user *pinmem_account_get_user(void)
 	return user;
 }
 
-/* Under account_lock. */
-static void user_put(struct pinmem_user *user)
-{
-	user->holds--;
-	user_free_if_idle(user);
-}
-
 void pinmem_account_put_user(struct pinmem_user *user)
 {
 	spin_lock(&account_lock);
-	user_put(user);
+	user->holds--;
+	user_free_if_idle(user);
 	spin_unlock(&account_lock);
 }
 
@@ -236,10 +230,17 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 	unsigned long before;
 	int err;
 
-	user = pinmem_account_get_user();
-	if (!user)
-		return refuse(fail, PINMEM_WHY_NO_MEMORY, 0, 0, 0, -ENOMEM);
 	spin_lock(&account_lock);
+	user = user_find(user_of(current_cred()));
+	if (!user) {
+		spin_unlock(&account_lock);
+		user = pinmem_account_get_user();
+		if (!user)
+			return refuse(fail, PINMEM_WHY_NO_MEMORY, 0, 0, 0,
+				      -ENOMEM);
+		spin_lock(&account_lock);
+		user->holds--;
+	}
 	err = charge_user(user, pages, base ? 0 : 1, &before, fail);
 	if (!err && !exempt) {
 		err = charge_memlock(pages, before, fail);
@@ -248,7 +249,8 @@ int pinmem_account_charge(struct pinmem_pin *pin, struct mm_struct *mm,
 			user->pins -= base ? 0 : 1;
 		}
 	}
-	user_put(user);
+	if (err)
+		user_free_if_idle(user);
 	spin_unlock(&account_lock);
 	if (err)
 		return err;

@@ -576,7 +576,8 @@ static long fast_leaves(struct pinmem_gup *g, unsigned long addr,
 {
 	unsigned int nr = leaves_ahead(g, addr, end);
 
-	nr = pin_leaves(g, addr, nr, rules->foll, false);
+	if (nr)
+		nr = pin_leaves(g, addr, nr, rules->foll, false);
 	if (!nr)
 		return 0;
 	if (is_unwanted(g, addr, nr, rules))
@@ -661,7 +662,8 @@ static long locked_leaves(struct pinmem_gup *g, unsigned long addr,
 {
 	unsigned int nr = leaves_ahead(g, addr, end);
 
-	nr = pin_leaves(g, addr, nr, rules->foll | FOLL_NOFAULT, true);
+	if (nr)
+		nr = pin_leaves(g, addr, nr, rules->foll | FOLL_NOFAULT, true);
 	return nr ? take_leaves(g, addr, nr, rules) : 0;
 }
 

@@ -240,7 +240,9 @@ static void index_erase(struct pinmem_pin *pin)
 	lockdep_assert_held(&index_lock);
 	write_seqcount_begin(&index_seq);
 	if (pin == index_last) {
-		prev = rb_prev(&pin->node);
+		/* It has none to its right, and is to the right of its parent. */
+		prev = pin->node.rb_left ? rb_prev(&pin->node) :
+					   rb_parent(&pin->node);
 		WRITE_ONCE(index_last,
 			   rb_entry_safe(prev, struct pinmem_pin, node));
 	}
