@@ -28,10 +28,12 @@ measure() {
 }
 
 # Pages that follow each other in memory cost less than others, and how many do is
-# another at each place. Most places have next to none, so the worst of many says
-# what scattered pages cost, in each boot the same; of huge pages there is one.
+# another in each boot, so there are none such to be had while this measures.
 measure_all() {
-	local i
+	local i ready
+	coproc HOLES { exec "$HERE/bench/holes"; }
+	read -r ready <&"${HOLES[0]}"
+	is "$ready" ready
 	echo 2 >"$POOL"
 	for ((i = 0; i < TIMES; i++)); do
 		measure --memory small --size 2M --mode own,remote,slow
@@ -40,6 +42,7 @@ measure_all() {
 		measure --memory thp,hugetlb-2M --size 2M --mode own,remote
 	done
 	echo 0 >"$POOL"
+	kill "$HOLES_PID"
 }
 
 # The most of each number of a row.

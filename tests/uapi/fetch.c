@@ -234,7 +234,7 @@ static void flip_word(struct flipper *f, uint32_t *word, uint32_t other)
 }
 
 /*
- * A word that the kernel reads, and which byte of it is turned into what.  One
+ * A word that the kernel reads, and which bits of one byte of it are turned.  One
  * only: a copy may be made byte by byte, and a mix of values that differ in more
  * would be a third one.
  */
@@ -242,7 +242,7 @@ struct target {
 	bool in_array;
 	size_t at;
 	unsigned int shift;
-	uint32_t byte;
+	uint32_t bits;
 };
 
 static uint32_t *word_of(const struct call *call, const struct target *t)
@@ -254,7 +254,7 @@ static uint32_t *word_of(const struct call *call, const struct target *t)
 
 static uint32_t turned(uint32_t word, const struct target *t)
 {
-	return (word & ~(0xffU << t->shift)) | t->byte << t->shift;
+	return word ^ t->bits << t->shift;
 }
 
 /* What came of a call: errno, and how much it told. */
@@ -305,6 +305,29 @@ static bool may_be(const struct call *call, const struct target *t)
 	return t->at > field->at && turned(0, t) >= 1U << 31;
 }
 
+/*
+ * Puts the call there, and returns the word.  A handle that is made anew each time
+ * must not turn into the other one that is known.
+ */
+static uint32_t *put_call(struct scene *s, struct call *call,
+			  const struct target *t)
+{
+	uint64_t handle;
+	uint32_t *word;
+
+	for (;;) {
+		call_put(s, call, 0, call->c->size);
+		word = word_of(call, t);
+		if (!s->made || t->in_array)
+			return word;
+		handle = s->made ^ (uint64_t)t->bits
+				   << (8 * (t->at % sizeof(handle)) + t->shift);
+		if (handle != s->handle)
+			return word;
+		UNPIN(s->dev, s->made);
+	}
+}
+
 /* What comes of it is what comes of the one value, or of the other. */
 static void check_flipped(struct scene *s, struct call *call,
 			  struct flipper *f, const struct target *t)
@@ -316,19 +339,18 @@ static void check_flipped(struct scene *s, struct call *call,
 	call_put(s, call, 0, call->c->size);
 	good = outcome_of(s, call);
 	CHECK_EQ(good.error, 0);
-	call_put(s, call, 0, call->c->size);
-	word = word_of(call, t);
+	word = put_call(s, call, t);
 	*word = turned(*word, t);
 	bad = outcome_of(s, call);
 	for (i = 0; i < turns; i++) {
-		call_put(s, call, 0, call->c->size);
+		word = put_call(s, call, t);
 		flip_word(f, word, turned(*word, t));
 		is = outcome_of(s, call);
 		flip_nothing(f);
 		CHECK_MSG(is_same(is, good) || is_same(is, bad),
-			  "%s: byte %zu of the %s turned into %#x: errno %d, told %llu",
-			  call->c->name, t->at + t->shift / 8,
-			  t->in_array ? "array" : "struct", t->byte, is.error,
+			  "%s: bits %#x of byte %zu of the %s turned: errno %d, told %llu",
+			  call->c->name, t->bits, t->at + t->shift / 8,
+			  t->in_array ? "array" : "struct", is.error,
 			  (unsigned long long)is.told);
 		if (!is_same(good, bad))
 			f->seen[is_same(is, bad)]++;
@@ -340,15 +362,15 @@ static void check_flipped(struct scene *s, struct call *call,
 static void flip_each_byte(struct scene *s, struct call *call,
 			   struct flipper *f, bool in_array, size_t len)
 {
-	static const uint32_t bytes[] = { 0, 1, 0x10, 0xff };
+	static const uint32_t bits[] = { 1, 0x10, 0x80, 0xff };
 	struct target t = { .in_array = in_array };
 	size_t byte, i;
 
 	for (byte = 0; byte < len; byte++) {
 		t.shift = 8 * (byte % sizeof(uint32_t));
 		t.at = byte - byte % sizeof(uint32_t);
-		for (i = 0; i < COUNT(bytes); i++) {
-			t.byte = bytes[i];
+		for (i = 0; i < COUNT(bits); i++) {
+			t.bits = bits[i];
 			if (may_be(call, &t))
 				check_flipped(s, call, f, &t);
 		}
