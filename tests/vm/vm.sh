@@ -11,8 +11,10 @@ done
 
 # An emulated CPU is 20 times slower than a real one, and a busy machine stops it for
 # half a minute at times, so the kernel waits longer before it calls that a lockup,
-# and does not ask at boot whether its timer is in time.
-PATIENCE="no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120"
+# and does not ask at boot whether its timer is in time. Programs lie at the same
+# addresses each time, since the emulator translates code anew that moved: to start
+# one takes a quarter of the time then.
+PATIENCE="no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120 norandmaps"
 TESTS_CMDLINE="$PATIENCE panic=-1 oops=panic secretmem.enable=1 \
 systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 
@@ -24,10 +26,14 @@ systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 # In "count" a nanosecond is an instruction, the same ones each time.
 LOOPS_TIMEOUT=7200
 
-# has_suite KERNEL: one of its own; that of "debug" is what there is time for, and
-# WHOLE_SUITE=yes runs all on it
-has_suite() {
-	[ -e "$TOP/tests/vm/suite-$1" ] && ! { [ "$1" = debug ] && [ "${WHOLE_SUITE-}" = yes ]; }
+# suite_of KERNEL: those of "debug" and of "rt" are what there is time for, and
+# WHOLE_SUITE=yes runs all on them
+suite_of() {
+	case $1-${WHOLE_SUITE-} in
+	kcsan-*) echo suite-kcsan ;;
+	debug- | rt-*-) echo "suite-${1%%-*}" ;;
+	*) echo suite ;;
+	esac
 }
 
 # use_layout LAYOUT KERNEL: its memory, time, and suite, from here on
@@ -36,7 +42,7 @@ use_layout() {
 	VM_PLUGGED_MEMORY='' VM_COUNTS=''
 	case $1 in
 	vm)
-		VM_SUITE=suite VM_NODE_MEMORY=3072M
+		VM_SUITE=$(suite_of "$2") VM_NODE_MEMORY=3072M
 		# Where the kernel lies at random there may be no room for a page of 1 GiB.
 		LAYOUT_CMDLINE="nokaslr hugepagesz=1G hugepages=1 memmap=128M!256M kmemleak=off"
 		;;
@@ -59,7 +65,6 @@ use_layout() {
 		LAYOUT_CMDLINE="nokaslr tsc=reliable hugepagesz=1G hugepages=4"
 		;;
 	esac
-	if [ "$1" = vm ] && has_suite "$2"; then VM_SUITE=suite-$2; fi
 }
 
 # fetch_all KERNEL: all that is downloaded, before anything is built with it.

@@ -425,22 +425,27 @@ TEST(each_page_of_a_huge_mapping_of_a_file_on_dax_is_told_by_itself)
  * while they are pinned.
  */
 
+#define PIECE	(256 * PAGE)
+
 /* Another file, on all of the device. */
 static void fill_device(const struct dax *dax)
 {
-	static const uint64_t theirs = 0x7468656972730000;
-	char path[160];
-	size_t i;
+	char *piece = mm_map_touched(PIECE), path[160];
+	off_t at = 0;
+	ssize_t wrote;
 	int fd;
 
+	memset(piece, 0x55, PIECE);
 	snprintf(path, sizeof(path), "%s/other", dax->dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	CHECK_OK(fd);
-	for (i = 0; pwrite(fd, &theirs, sizeof(theirs),
-			   (off_t)(i * PAGE)) > 0; i++)
-		CHECK_LT(i, GIB / PAGE);
+	while ((wrote = pwrite(fd, piece, PIECE, at)) > 0) {
+		at += wrote;
+		CHECK_LT(at, GIB);
+	}
 	CHECK_EQ(errno, ENOSPC);
 	close(fd);
+	CHECK_OK(munmap(piece, PIECE));
 }
 
 static void check_file_is_gone(const struct dax *dax, int dev, uint64_t handle)
