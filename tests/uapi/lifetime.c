@@ -763,7 +763,7 @@ TEST(a_close_and_an_unpin_at_once_end_a_pin_once)
  * many ranges.
  */
 #define MUCH_PAGES	4096UL
-#define MUCH_RANGES	2048U
+#define MUCH_RANGES	1024U
 #define MUCH		((long long)(MUCH_PAGES * much_ranges()))
 #define MUCH_SECONDS	120
 #define MUCH_MS		60000
