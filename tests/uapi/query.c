@@ -761,6 +761,17 @@ TEST(a_query_that_is_not_aligned_tells_of_whole_pages)
 	CHECK_EQ(query.out_next, (uintptr_t)memory + 5);
 }
 
+static bool is_mapped(uint64_t addr)
+{
+	unsigned char in_core;
+
+	if (mincore((void *)(uintptr_t)addr, PAGE, &in_core) == 0)
+		return true;
+	CHECK_EQ(errno, ENOMEM);
+	return false;
+}
+
+/* Where the stack is not put at random it ends there, too. */
 TEST(a_query_ends_where_the_address_space_ends)
 {
 	int dev = ioc_device();
@@ -780,7 +791,7 @@ TEST(a_query_ends_where_the_address_space_ends)
 		query.start = at;
 	}
 	CHECK_EQ(query.out_next, at);
-	CHECK_EQ(run.state, UNMAPPED);
+	CHECK_EQ(run.state == UNMAPPED, !is_mapped(at - PAGE));
 	CHECK_GE(at, MM_END);
 	CHECK_EQ((int64_t)at < 0, 0);
 }
