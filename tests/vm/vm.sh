@@ -85,11 +85,12 @@ fetch_all() {
 
 # options_of KERNEL: a report of KCSAN counts as a warning, and most are of the
 # kernel's own races. An interrupt while the kernel finds out about its first CPU
-# makes KASAN report that the table of five levels has no such address. What is built
-# here has its drivers built in, so udev need not look for any at boot.
+# makes KASAN report that the table of five levels has no such address. Locks are
+# counted only while a test asks for it. What is built here has its drivers built in,
+# so udev need not look for any at boot.
 options_of() {
 	[ "$1" = kcsan ] || echo panic_on_warn=1
-	[ "$1" != debug ] || echo no5lvl
+	[ "$1" != debug ] || echo no5lvl sysctl.kernel.lock_stat=0
 	case $1 in
 	debug | kcsan) echo systemd.mask=systemd-udev-trigger.service ;;
 	esac
