@@ -204,6 +204,8 @@ TEST(huge_pages_and_small_ones_may_follow_in_any_order)
 			pins += left % 4 == 0 ? 1 :
 				cut_huge_page(memory + i * HUGE,
 					      cuts[left % 4 - 1]);
+		/* khugepaged shall not make one huge page of small ones. */
+		mm_no_huge(memory, 4 * HUGE);
 		test_note("order %#x", order);
 		pin_in_each_mode(memory, 4 * HUGE, pins);
 		CHECK_OK(munmap(memory, 4 * HUGE));
