@@ -33,7 +33,7 @@ measure_all() {
 	local i ready
 	coproc HOLES { exec "$HERE/bench/holes"; }
 	read -r ready <&"${HOLES[0]}"
-	is "$ready" ready
+	check "no two free pages follow each other" is "$ready" ready
 	echo 2 >"$POOL"
 	for ((i = 0; i < TIMES; i++)); do
 		measure --memory small --size 2M --mode own,remote,slow
