@@ -22,7 +22,8 @@ systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 # memory and a module of it that is plugged in and makes ZONE_MOVABLE (movablecore=
 # leaves what the kernel took at boot there, which never goes offline). Both have
 # some as a pmem device. "leaks" has as little as will do, since kmemleak looks at
-# all of it; the others go without kmemleak. "loops" is as "vm", for a longer time.
+# all of it; the others go without kmemleak. "loops" is as "vm", for a longer time,
+# and where it can be had with what looks at each page that is given out.
 # In "count" a nanosecond is an instruction, the same ones each time.
 LOOPS_TIMEOUT=7200
 
@@ -52,7 +53,7 @@ use_layout() {
 		;;
 	loops)
 		VM_SUITE=suite-loops VM_NODE_MEMORY=3072M
-		LAYOUT_CMDLINE="pinmem.race=600 memmap=128M!256M kmemleak=off"
+		LAYOUT_CMDLINE="pinmem.race=600 memmap=128M!256M kmemleak=off page_poison=1 page_owner=on"
 		[ "$VM_TIMEOUT" -gt "$LOOPS_TIMEOUT" ] || VM_TIMEOUT=$LOOPS_TIMEOUT
 		;;
 	leaks)
