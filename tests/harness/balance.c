@@ -216,6 +216,7 @@ static bool is_alarming(const char *message)
 struct reports {
 	bool oom;
 	bool race;
+	bool interrupted;	/* what follows is what an interrupt came upon */
 };
 
 /*
@@ -234,15 +235,29 @@ static bool is_oom_report(const char *message, struct reports *reports)
 	return true;
 }
 
-/* The kernel has data races of its own; one with a frame of ours is ours. */
+static bool begins(const char *message, const char *with)
+{
+	return strncmp(message, with, strlen(with)) == 0;
+}
+
+/*
+ * The kernel has data races of its own; one with a frame of ours is ours.  What an
+ * interrupt raced for has nothing to do with the code that it came upon, whose
+ * frames are below that of its entry, to the end of the stack.
+ */
 static bool is_foreign_race(const char *message, struct reports *reports)
 {
-	bool title = strncmp(message, "BUG: KCSAN:", 11) == 0;
+	bool title = begins(message, "BUG: KCSAN:");
 
 	if (title)
 		reports->race = true;
-	else if (strncmp(message, "=====", 5) == 0)
+	else if (begins(message, "====="))
 		reports->race = false;
+	if (begins(message, " asm_sysvec_") ||
+	    begins(message, " asm_common_interrupt"))
+		reports->interrupted = reports->race;
+	else if (title || !*message)
+		reports->interrupted = false;
 	return title && !strstr(message, "[pinmem]");
 }
 
@@ -251,7 +266,8 @@ static bool is_bad(const char *message, struct reports *reports)
 	if (is_oom_report(message, reports) || is_foreign_race(message, reports))
 		return false;
 	return is_alarming(message) ||
-	       (reports->race && strstr(message, "[pinmem]"));
+	       (reports->race && !reports->interrupted &&
+		strstr(message, "[pinmem]"));
 }
 
 /*
