@@ -158,7 +158,7 @@ static char proc_state(pid_t pid)
 /* Asleep each time for a while, not by chance. */
 void proc_wait_blocked(pid_t pid)
 {
-	unsigned long end = test_now_ms() + 10000;
+	unsigned long end = test_now_ms() + 60000;
 	int asleep = 0;
 	char state;
 
