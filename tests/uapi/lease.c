@@ -536,7 +536,7 @@ TEST_TIMEOUT(many_that_are_stuck_do_not_hold_up_another, 60)
 	struct fuse_file file = fuse_file_new(PAGE);
 	char *page = mm_map_file(file.fd, PAGE, PROT_READ | PROT_WRITE,
 				 MAP_SHARED);
-	uint64_t ttl = 5000 * MS * test_slowness(), stuck[MANY];
+	uint64_t ttl = (test_slowness() > 1 ? 20000 : 5000) * MS, stuck[MANY];
 	long long before = mm_pins();
 	int dev = ioc_device();
 	size_t i;
