@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: 2026 The pinmem authors
 #include "mm.h"
 #include "balance.h"
+#include "proc.h"
 #include "test.h"
 
 #include <fcntl.h>
@@ -504,15 +505,32 @@ static FILE *open_proc(pid_t pid, const char *name)
 	return file;
 }
 
+/* The caller's own stays open: some tests ask for thousands of pages. */
+static int open_pagemap(pid_t pid)
+{
+	static pid_t owner;
+	static int own;
+
+	if (pid)
+		return proc_open(pid, "pagemap", O_RDONLY);
+	if (owner != getpid()) {
+		if (owner)
+			close(own);
+		own = proc_open(0, "pagemap", O_RDONLY);
+		owner = getpid();
+	}
+	return own;
+}
+
 uint64_t mm_pagemap(pid_t pid, const void *addr)
 {
-	FILE *file = open_proc(pid, "pagemap");
+	off_t at = (off_t)((uintptr_t)addr / PAGE * sizeof(uint64_t));
+	int fd = open_pagemap(pid);
 	uint64_t entry;
 
-	CHECK_EQ(pread(fileno(file), &entry, sizeof(entry),
-		       (off_t)((uintptr_t)addr / PAGE * sizeof(entry))),
-		 sizeof(entry));
-	fclose(file);
+	CHECK_EQ(pread(fd, &entry, sizeof(entry), at), sizeof(entry));
+	if (pid)
+		close(fd);
 	return entry;
 }
 
@@ -526,6 +544,16 @@ uint64_t mm_pfn_of(pid_t pid, const void *addr)
 uint64_t mm_pfn(const void *addr)
 {
 	return mm_pfn_of(0, addr);
+}
+
+void mm_unpoison(uint64_t pfn)
+{
+	char text[32];
+
+	if (system("modprobe hwpoison-inject") != 0)
+		FAIL("no hwpoison-inject");
+	snprintf(text, sizeof(text), "%#llx", (unsigned long long)pfn);
+	mm_write_file("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
 }
 
 bool mm_present(const void *addr)

@@ -116,6 +116,9 @@ uint64_t mm_pfn_of(pid_t pid, const void *addr);
 bool mm_present(const void *addr);
 bool mm_swapped(const void *addr);
 
+/* Broken memory (MADV_HWPOISON) is good again; it must not be mapped any more. */
+void mm_unpoison(uint64_t pfn);
+
 /* A line of /proc/PID/status or smaps_rollup in KiB, as "VmPin:". */
 long mm_status_kb(pid_t pid, const char *field);
 long mm_rollup_kb(pid_t pid, const char *field);

@@ -8,6 +8,7 @@
 #include "proc.h"
 
 #include <linux/capability.h>
+#include <linux/memfd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -98,6 +99,18 @@ TEST(shared_memory_is_read_and_written)
 		   LONGTERM);
 }
 
+TEST(shared_huge_pages_are_read_and_written)
+{
+	int fd = memfd_create("pinmem-test", MFD_HUGETLB | MFD_HUGE_2MB);
+
+	CHECK_OK(fd);
+	CHECK_OK(ftruncate(fd, (off_t)(2 * HUGE)));
+	if (mm_hugetlb_pool() < 2)
+		mm_set_hugetlb_pool(2);
+	check_data(mm_map_file(fd, 2 * HUGE, PROT_READ | PROT_WRITE,
+			       MAP_SHARED), 2 * HUGE, LONGTERM);
+}
+
 TEST(a_private_copy_of_a_file_is_read_and_written)
 {
 	check_data(mm_map_file(mm_file(mm_dir_ext4(), 4 * PAGE), 4 * PAGE,
@@ -115,6 +128,22 @@ TEST(a_page_of_a_file_is_read_and_not_written)
 	check_same(dev, handle, 0, memory, 2 * PAGE);
 	CHECK_ERRNO(ioc_write(dev, handle, 10, "x", 1, &done), EOPNOTSUPP);
 	CHECK_EQ(done, 0);
+}
+
+TEST(a_page_that_its_file_lost_is_read_and_not_written)
+{
+	int dev = ioc_device(), fd = mm_memfd(2 * PAGE);
+	char *memory = mm_map_file(fd, 2 * PAGE, PROT_READ | PROT_WRITE,
+				   MAP_SHARED), *expected = mm_map(2 * PAGE);
+	uint64_t handle = PIN(dev, memory, 2 * PAGE, LASTING);
+
+	fill(memory, 2 * PAGE, 1);
+	memcpy(expected, memory, 2 * PAGE);
+	CHECK_OK(ftruncate(fd, (off_t)PAGE));
+	check_same(dev, handle, 0, expected, 2 * PAGE);
+	CHECK_OK(ioc_write(dev, handle, 10, "x", 1, NULL));
+	CHECK_ERRNO(ioc_write(dev, handle, PAGE + 10, "x", 1, NULL),
+		    EOPNOTSUPP);
 }
 
 TEST(writing_stops_where_the_pages_are_of_a_file)
@@ -508,6 +537,29 @@ TEST(broken_memory_is_not_read)
 	CHECK_ERRNO(ioc_write(dev, handle, PAGE, data, 1, NULL), EHWPOISON);
 	check_same(dev, handle, 2 * PAGE, memory + 2 * PAGE, PAGE);
 	UNPIN(dev, handle);
+}
+
+/* Which of its base pages is broken the kernel does not tell. */
+TEST(broken_huge_pages_are_not_read)
+{
+	int dev = ioc_device();
+	char *memory = filled(mm_map_hugetlb(2 * HUGE, HUGE), 2 * HUGE);
+	uint64_t handle = PIN(dev, memory, 2 * HUGE, LASTING);
+	uint64_t pfn = mm_pfn(memory + HUGE);
+	char *data = mm_map(HUGE);
+
+	signal(SIGBUS, survive);
+	if (madvise(memory + HUGE, PAGE, MADV_HWPOISON) < 0 && errno != EBUSY)
+		SKIP("no way to break memory: errno %d", errno);
+	check_same(dev, handle, 0, memory, HUGE);
+	CHECK_ERRNO(ioc_read(dev, handle, HUGE, data, 1, NULL), EHWPOISON);
+	CHECK_ERRNO(ioc_read(dev, handle, HUGE + 7 * PAGE, data, 1, NULL),
+		    EHWPOISON);
+	CHECK_ERRNO(ioc_write(dev, handle, 2 * HUGE - 1, data, 1, NULL),
+		    EHWPOISON);
+	UNPIN(dev, handle);
+	CHECK_OK(munmap(memory + HUGE, HUGE));
+	mm_unpoison(pfn);
 }
 
 struct reader {

@@ -390,21 +390,9 @@ TEST_TIMEOUT(without_memory_for_a_pin_there_is_none, 60)
  * Broken memory.
  */
 
-#define UNPOISON	"/sys/kernel/debug/hwpoison/unpoison-pfn"
-
 static void survive(int signal)
 {
 	(void)signal;
-}
-
-static void unpoison(uint64_t pfn)
-{
-	char text[32];
-
-	if (system("modprobe hwpoison-inject") != 0)
-		FAIL("no hwpoison-inject");
-	snprintf(text, sizeof(text), "%#llx", (unsigned long long)pfn);
-	mm_write_file(UNPOISON, text);
 }
 
 TEST(a_poisoned_huge_page_is_refused)
@@ -426,7 +414,7 @@ TEST(a_poisoned_huge_page_is_refused)
 	CHECK_EQ(mm_pins(), before);
 	PIN(dev, memory, HUGE, LONGTERM);
 	CHECK_OK(munmap(bad, HUGE));
-	unpoison(pfn);
+	mm_unpoison(pfn);
 }
 
 /*
