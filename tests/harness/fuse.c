@@ -237,18 +237,26 @@ static void write_and_wait(int sock, void *arg)
 	page[0]++;
 }
 
-void fuse_lock_page(struct fuse_file *file, char *map, size_t page)
-{
-	map[page * PAGE]++;
-	atomic_store(file->silent, true);
-	CHECK_OK(sync_file_range(file->fd, (off_t)(page * PAGE), (off_t)PAGE,
-				 SYNC_FILE_RANGE_WRITE));
-	file->writer = peer_start(write_and_wait, map + page * PAGE);
-	proc_wait_blocked(file->writer.pid);
-}
-
 void fuse_unlock_page(struct fuse_file *file)
 {
 	atomic_store(file->silent, false);
 	peer_join(&file->writer);
+}
+
+/* The kernel may have written it back, and been answered, just before. */
+void fuse_lock_page(struct fuse_file *file, char *map, size_t page)
+{
+	int tries;
+
+	for (tries = 0; tries < 20; tries++) {
+		map[page * PAGE]++;
+		atomic_store(file->silent, true);
+		CHECK_OK(sync_file_range(file->fd, (off_t)(page * PAGE),
+					 (off_t)PAGE, SYNC_FILE_RANGE_WRITE));
+		file->writer = peer_start(write_and_wait, map + page * PAGE);
+		if (proc_comes_to_wait(file->writer.pid))
+			return;
+		fuse_unlock_page(file);
+	}
+	FAIL("the page is never locked");
 }

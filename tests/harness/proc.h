@@ -41,6 +41,9 @@ int proc_wait(pid_t pid);
 /* Waits until the process sleeps, as it does in a system call that waits. */
 void proc_wait_blocked(pid_t pid);
 
+/* The same of a process that may also end instead; false: it did. */
+bool proc_comes_to_wait(pid_t pid);
+
 /*
  * What another program does: PROC_PROGRAM(name) { … } is run in place of main()
  * by proc_exec(name), which only returns when execve() fails; it can say
