@@ -106,6 +106,14 @@ explain_end() {
 	tail -n 40 "$LOGS/$name.console" >&2
 }
 
+# A kernel changes its own code by way of an int3, which a CPU that QEMU emulates may,
+# once in some hundred boots, still run when the kernel is through with it. That tells
+# nothing of us as long as no program has begun, since none of ours is loaded.
+died_of_emulator() {
+	[ "$ACCELERATOR" = tcg ] && ! grep -q '^#@' "$LOGS/$1.tap" &&
+		grep -q 'int3: 0000 \[#1\]' "$LOGS/$1.console"
+}
+
 # The disk of logs holds a tar archive, if the guest came to write it.
 unpack_logs() {
 	local name=$1
@@ -120,16 +128,21 @@ vm_tests() {
 	local name=$1-$2 kernel=$2 tree=$3 status
 	use_layout "$1" "$2"
 	shift 3
-	local only=$*
+	local only=$* tries
 	: >"$LOGS/$name.tap"
 	make_image "$name" "$kernel" "$tree" || {
 		printf 'fail\tvm\tno image for %s (%s)\n' "$name" "$LOGS/$name.install"
 		return
 	}
 	choose_accelerator "$(kernel_image "$kernel")"
-	run_qemu "$name" "$(kernel_image "$kernel")" "file:$LOGS/$name.console" \
-		"$TESTS_CMDLINE $(options_of "$kernel" | paste -sd " ") $LAYOUT_CMDLINE ${only:+pinmem.run=${only// /,}} ${VM_CMDLINE-}" </dev/null >"$LOGS/$name.qemu" 2>&1
-	status=$?
+	for tries in 1 2 3; do
+		run_qemu "$name" "$(kernel_image "$kernel")" "file:$LOGS/$name.console" \
+			"$TESTS_CMDLINE $(options_of "$kernel" | paste -sd " ") $LAYOUT_CMDLINE ${only:+pinmem.run=${only// /,}} ${VM_CMDLINE-}" </dev/null >"$LOGS/$name.qemu" 2>&1
+		status=$?
+		if [ "$tries" -eq 3 ] || ! died_of_emulator "$name"; then break; fi
+		note "VM $name: the emulator ran an old int3 while the kernel booted ($LOGS/$name.console-$tries): once more"
+		mv "$LOGS/$name.console" "$LOGS/$name.console-$tries"
+	done
 	explain_end "$name" "$status"
 	unpack_logs "$name"
 	"$TOP/tests/vm/tap-results" "$LOGS/$name.tap"
