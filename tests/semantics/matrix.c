@@ -1070,7 +1070,11 @@ struct frame {
 	char *addr;
 };
 
+/* Each zone is compacted for itself, and of what lies above some may be free again. */
+#define DMA32_END	(4 * GIB / PAGE)
+
 static struct frame frames[LOOSE / 4096];
+static size_t nr_low;			/* of them in DMA32 */
 static char *loose;
 
 static void take_what_lies_above(void)
@@ -1107,6 +1111,10 @@ static void find_frames(void)
 	}
 	close(fd);
 	qsort(frames, LOOSE / PAGE, sizeof(frames[0]), by_frame);
+	nr_low = 0;
+	while (nr_low < LOOSE / PAGE && frames[nr_low].pfn < DMA32_END)
+		nr_low++;
+	CHECK_GT(nr_low, 8 * LOWEST);
 }
 
 static void loosen(void)
@@ -1133,7 +1141,7 @@ static void open_holes(void)
 {
 	size_t i;
 
-	for (i = LOOSE / PAGE / 2; i < LOOSE / PAGE; i += 2)
+	for (i = nr_low / 2; i < nr_low; i += 2)
 		CHECK_OK(madvise(frames[i].addr, PAGE, MADV_DONTNEED));
 }
 
@@ -1169,9 +1177,9 @@ static bool compact_until_moved(const struct trial *trial)
 		if (twin_moved(trial))
 			return true;
 	} while (test_now_ms() < end);
-	test_note("lowest %#llx, first hole %#llx, twin at %#llx",
-		  (unsigned long long)frames[0].pfn,
-		  (unsigned long long)frames[LOOSE / PAGE / 2].pfn,
+	test_note("%zu frames from %#llx on, first hole %#llx, twin at %#llx",
+		  nr_low, (unsigned long long)frames[0].pfn,
+		  (unsigned long long)frames[nr_low / 2].pfn,
 		  (unsigned long long)trial->twin_pfns[0]);
 	return false;
 }
