@@ -9,7 +9,7 @@ VM_NODE_MEMORY=3072M	# of each of the two nodes
 VM_PLUGGED_MEMORY=''	# of a module more, on node 0
 VM_COUNTS=''		# "count": one CPU that takes a nanosecond for an instruction, one node
 VM_PLUGIN=${VM_PLUGIN-}	# of QEMU, with its arguments
-VM_TIMEOUT=${VM_TIMEOUT:-3300}
+VM_TIMEOUT=${VM_TIMEOUT:-2700}
 PROBE_SECONDS=10
 
 # Ends with the script that started it, whatever ends that.
