@@ -211,7 +211,7 @@ static int run_unpin(struct call *call)
 	if (IS_ERR(pin))
 		return PTR_ERR(pin);
 	err = pinmem_end(pin, PINMEM_END_UNPIN);
-	pinmem_pin_put(pin);
+	pinmem_pin_put_through(pin, call->file);
 	return err;
 }
 

@@ -43,7 +43,7 @@ static int pinmem_release(struct inode *inode, struct file *filp)
 	struct pinmem_file *file = filp->private_data;
 
 	pinmem_end_owned(file);
-	pinmem_maker_forget(file);
+	pinmem_pin_forget(file);
 	pinmem_account_put_user(file->user);
 	mmdrop(file->mm);
 	kfree(file);

@@ -110,6 +110,7 @@ struct pinmem_file {
 	struct list_head pins;		/* it owns; under the index lock */
 	struct pinmem_user *user;	/* that opened it */
 	struct pinmem_maker __rcu *maker;	/* of its newest pin, or NULL */
+	struct pinmem_pin *spare;	/* memory for its next pin, or NULL */
 	struct pinmem_pin *pin;		/* of a handle file, with a reference */
 };
 
@@ -406,9 +407,10 @@ pinmem_range_pages(const struct pinmem_ioc_range *range)
 int pinmem_pin_init(void);
 void pinmem_pin_exit(void);
 struct pinmem_pin *pinmem_pin_alloc(struct pinmem_file *file, bool extended);
-void pinmem_maker_forget(struct pinmem_file *file);
 void pinmem_pin_get(struct pinmem_pin *pin);
 void pinmem_pin_put(struct pinmem_pin *pin);
+void pinmem_pin_put_through(struct pinmem_pin *pin, struct pinmem_file *file);
+void pinmem_pin_forget(struct pinmem_file *file);
 void pinmem_pin_publish(struct pinmem_pin *pin, struct pinmem_file *file);
 bool pinmem_pin_erase(struct pinmem_pin *pin);
 struct pinmem_pin *pinmem_pin_take_owned(struct pinmem_file *file);

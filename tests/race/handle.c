@@ -51,6 +51,9 @@ static void ask(int dev, uint64_t handle)
 
 	if (!RACE("info", ioc_info(dev, handle, &info), ENOENT))
 		return;
+	/* Not the next one, which may have its memory. */
+	if (handle)
+		CHECK_EQ(info.out_handle, handle);
 	CHECK_EQ(info.out_ranges, 1);
 	CHECK_EQ(info.out_bytes,
 		 info.out_state == PINMEM_STATE_LIVE ? LEN : 0);
