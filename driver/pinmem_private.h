@@ -147,8 +147,10 @@ struct pinmem_runs {
 
 struct pinmem_runs_builder {
 	struct pinmem_runs *runs;
-	struct page *last;		/* chunk being filled */
+	u64 *array;			/* being filled, if there are two */
+	unsigned long room;		/* of runs, in it */
 	unsigned long fill;		/* runs in it */
+	struct page *last;		/* its page, if it is one */
 	bool open;			/* nothing but pages */
 	struct pinmem_run run;		/* the current one */
 };

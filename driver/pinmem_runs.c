@@ -17,6 +17,7 @@
 #include "pinmem_private.h"
 
 #define SEEK_RUNS	4096	/* passed at a time */
+#define RUNS_FEW	32	/* of a pin that may have no more */
 /* No 64-bit machine has more than 52 bits of physical address. */
 static_assert(RUN_PFN_BITS + PAGE_SHIFT >= 52);
 static_assert(PUD_SIZE / PAGE_SIZE <= RUN_PAGES_MAX);
@@ -27,21 +28,17 @@ static u64 run_pack(const struct pinmem_run *run)
 	       (u64)run->kind << (RUN_PFN_BITS + RUN_PAGES_BITS);
 }
 
+/* Both are zero. */
 void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs)
 {
-	memset(b, 0, sizeof(*b));
-	memset(runs, 0, sizeof(*runs));
 	b->runs = runs;
 }
 
-/* Makes sure that the last chunk has room. */
-static int runs_reserve(struct pinmem_runs_builder *b)
+/* Another page of runs, at the end of the chain. */
+static int chunk_add(struct pinmem_runs_builder *b)
 {
-	struct page *page;
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT);
 
-	if (b->last && b->fill < PINMEM_RUNS_CHUNK)
-		return 0;
-	page = alloc_page(GFP_KERNEL_ACCOUNT);
 	if (!page)
 		return -ENOMEM;
 	set_page_private(page, 0);
@@ -50,7 +47,34 @@ static int runs_reserve(struct pinmem_runs_builder *b)
 	else
 		b->runs->chunks = page;
 	b->last = page;
+	b->array = page_address(page);
+	b->room = PINMEM_RUNS_CHUNK;
 	b->fill = 0;
+	return 0;
+}
+
+/* Makes sure that there is room in the array: a few places at first, then pages. */
+static int runs_reserve(struct pinmem_runs_builder *b)
+{
+	u64 *few = b->array;
+	int err;
+
+	if (b->fill < b->room)
+		return 0;
+	if (!few) {
+		b->array = kmalloc_array(RUNS_FEW, sizeof(u64),
+					 GFP_KERNEL_ACCOUNT);
+		b->room = b->array ? RUNS_FEW : 0;
+		return b->array ? 0 : -ENOMEM;
+	}
+	if (b->last)
+		return chunk_add(b);
+	err = chunk_add(b);
+	if (err)
+		return err;
+	memcpy(b->array, few, RUNS_FEW * sizeof(u64));
+	b->fill = RUNS_FEW;
+	kfree(few);
 	return 0;
 }
 
@@ -65,10 +89,10 @@ int pinmem_runs_start_open(struct pinmem_runs_builder *b,
 	int err;
 
 	pinmem_runs_start(b, runs);
-	err = runs_reserve(b);
+	err = chunk_add(b);
 	if (err)
 		return err;
-	memset(page_address(b->last), 0, fill * sizeof(u64));
+	memset(b->array, 0, fill * sizeof(u64));
 	b->fill = fill;
 	b->open = true;
 	runs->nr = fill;
@@ -78,7 +102,7 @@ int pinmem_runs_start_open(struct pinmem_runs_builder *b,
 /* Puts the current run where there is room for it. */
 static void runs_put(struct pinmem_runs_builder *b)
 {
-	((u64 *)page_address(b->last))[b->fill++] = run_pack(&b->run);
+	b->array[b->fill++] = run_pack(&b->run);
 	b->runs->nr++;
 	b->run.pages = 0;
 }
@@ -93,9 +117,9 @@ static bool run_takes(const struct pinmem_run *run, unsigned long pfn,
 
 /*
  * Adds pages that are held by one pin of @kind.  There is room for the current
- * run at any time: in the struct for the first one, in the last chunk for the
- * others.  So on failure nothing was added, and what was added before can be
- * finished and released.
+ * run at any time: in the struct for the first one, in the array for the others.
+ * So on failure nothing was added, and what was added before can be finished and
+ * released.
  */
 int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 		    unsigned long pages, enum pinmem_kind kind)
@@ -107,14 +131,14 @@ int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 		return 0;
 	}
 	if (b->run.pages) {
-		if (!b->last) {
+		if (!b->array) {
 			err = runs_reserve(b);
 			if (err)
 				return err;
 		}
 		runs_put(b);
 	}
-	if (b->last) {
+	if (b->array) {
 		err = runs_reserve(b);
 		if (err)
 			return err;
@@ -125,14 +149,14 @@ int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 
 /*
  * Adds pages to the current run, which is of such, and starts others as long as the
- * last chunk has room for them and one more.  Returns where it got to.
+ * array has room for them and one more.  Returns where it got to.
  */
 static unsigned long runs_extend(struct pinmem_runs_builder *b,
 				 struct page **pages, unsigned long i,
 				 unsigned long nr)
 {
-	unsigned long room = b->last ? PINMEM_RUNS_CHUNK - 1 : 0;
-	u64 *array = b->last ? page_address(b->last) : NULL;
+	unsigned long room = b->array ? b->room - 1 : 0;
+	u64 *array = b->array;
 	unsigned long fill = b->fill;
 	struct pinmem_run run = b->run;
 	unsigned long pfn;
@@ -200,15 +224,15 @@ static void chunks_drop_last(struct pinmem_runs *runs, struct page *last)
 }
 
 /*
- * Ends the making, and trims.  Without memory to trim into the last chunk stays
- * as it is.
+ * Ends the making, and trims.  Without memory to trim into, what is there stays as it
+ * is.
  */
 void pinmem_runs_finish(struct pinmem_runs_builder *b)
 {
 	struct pinmem_runs *runs = b->runs;
 	u64 *rest = NULL;
 
-	if (!b->last) {
+	if (!b->array) {
 		if (b->run.pages) {
 			runs->one = run_pack(&b->run);
 			runs->nr = 1;
@@ -219,13 +243,20 @@ void pinmem_runs_finish(struct pinmem_runs_builder *b)
 		runs_put(b);
 	if (b->open || b->fill == PINMEM_RUNS_CHUNK)
 		return;
+	if (!b->last)
+		runs->rest = b->array;
+	if (!b->last && b->fill > RUNS_FEW - RUNS_FEW / 4)
+		return;
 	if (b->fill) {
-		rest = kmemdup(page_address(b->last), b->fill * sizeof(u64),
+		rest = kmemdup(b->array, b->fill * sizeof(u64),
 			       GFP_KERNEL_ACCOUNT);
 		if (!rest)
 			return;
 	}
-	chunks_drop_last(runs, b->last);
+	if (b->last)
+		chunks_drop_last(runs, b->last);
+	else
+		kfree(b->array);
 	runs->rest = rest;
 }
 
