@@ -118,6 +118,9 @@ static int vma_refuses(struct pinmem_gup *g, struct vm_area_struct *vma,
 	    !arch_vma_access_permitted(vma, writes(g), false,
 				       g->mm != current->mm))
 		return fail_at(g, addr, PINMEM_WHY_ACCESS, -EACCES);
+	/* What follows is of files. */
+	if (!vma->vm_file)
+		return 0;
 	if (longterm(g) && vma_is_fsdax(vma))
 		return fail_at(g, addr, PINMEM_WHY_FSDAX, -EOPNOTSUPP);
 	/* It blocks truncation by whoever may write. */
@@ -993,6 +996,9 @@ static bool release(struct pinmem_pin *pin, bool dirty, bool wait)
 	struct pinmem_runs_iter it __uninitialized;
 	bool more;
 
+	if (pin->runs.nr == 1 && !pin->runs.chunks &&
+	    pinmem_run_is_one(pin->runs.one))
+		return put_one(pfn_to_page(pinmem_run_pfn(pin->runs.one)), b);
 	more = pinmem_runs_resume(&it, &pin->runs, place);
 	while (more) {
 		nr = min(pinmem_runs_in_array(&it), PIECE_RUNS);

@@ -203,9 +203,9 @@ void pinmem_mm_measure(struct pinmem_pin *pin)
 	const struct pinmem_ioc_range *range;
 	u32 i, nr = pinmem_pin_ranges(pin, &range);
 
-	pin->span.start = ULONG_MAX;
-	pin->span.last = 0;
-	for (i = 0; i < nr; i++) {
+	pin->span.start = pinmem_range_start(&range[0]);
+	pin->span.last = pinmem_range_end(&range[0]) - 1;
+	for (i = 1; i < nr; i++) {
 		pin->span.start = min(pin->span.start,
 				      pinmem_range_start(&range[i]));
 		pin->span.last = max(pin->span.last,

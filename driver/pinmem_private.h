@@ -7,6 +7,7 @@
 #include <linux/interval_tree.h>
 #include <linux/list.h>
 #include <linux/llist.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pid.h>
@@ -86,10 +87,15 @@ struct pinmem_fail {
 static inline int pinmem_get_element(void *dst, size_t size, u64 array,
 				     u32 index, u32 element_size)
 {
+	const void __user *from = u64_to_user_ptr(array) +
+				  (u64)index * element_size;
+
 	if (element_size > PAGE_SIZE)
 		return -E2BIG;
-	return copy_struct_from_user(dst, size, u64_to_user_ptr(array) +
-				     (u64)index * element_size, element_size);
+	/* Most are of our size, which is known when this is compiled. */
+	if (element_size == size)
+		return copy_from_user(dst, from, size) ? -EFAULT : 0;
+	return copy_struct_from_user(dst, size, from, element_size);
 }
 
 static inline int pinmem_put_element(u64 array, u32 index, u32 element_size,
@@ -537,7 +543,12 @@ enum pinmem_walk {
 int pinmem_walk_query(struct mm_struct *mm, unsigned long *addr,
 		      unsigned long end, struct pinmem_seen *seen,
 		      unsigned int max, unsigned int how);
-bool pinmem_vma_is_secretmem(struct vm_area_struct *vma);
+
+static inline bool pinmem_vma_is_secretmem(struct vm_area_struct *vma)
+{
+	return vma->vm_file &&
+	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
+}
 
 /*
  * pinmem_revoke.c

@@ -15,7 +15,6 @@
  */
 
 #include <linux/hugetlb.h>
-#include <linux/magic.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -24,12 +23,6 @@
 
 #include "pinmem_compat.h"
 #include "pinmem_private.h"
-
-bool pinmem_vma_is_secretmem(struct vm_area_struct *vma)
-{
-	return vma->vm_file &&
-	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
-}
 
 static __always_inline bool pmd_is_leaf(pmd_t pmd)
 {
