@@ -86,6 +86,11 @@ static void *lock_address_space(void *arg)
 	return NULL;
 }
 
+/*
+ * Once it is locked no page can be touched for the first time, nor written to for the
+ * first time since the fork: of code, stack, or what the linker binds late.  So all of
+ * them are brought in before.
+ */
 static void have_it_locked(struct waiter *w)
 {
 	pthread_t thread;
@@ -93,10 +98,10 @@ static void have_it_locked(struct waiter *w)
 	w->memory = mm_map_touched(4 * PAGE);
 	if (!(w->flags & FIRST))
 		PIN(w->dev, w->memory, PAGE, LONGTERM);
+	CHECK_OK(mlockall(MCL_CURRENT));
 	CHECK_EQ(pthread_create(&thread, NULL, lock_address_space, w), 0);
 }
 
-/* When its own is locked, it must not touch what it has not touched before. */
 static void wait_in_call(int sock, void *arg)
 {
 	struct waiter *w = arg;
