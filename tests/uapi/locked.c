@@ -177,6 +177,8 @@ TEST_TIMEOUT(who_waits_for_a_locked_address_space_can_be_killed, 120)
 	w.mem = proc_open(other.pid, "mem", O_RDWR);
 	PIN_REMOTE(ioc_device(), w.mem, w.memory, PAGE, LONGTERM);
 	fuse_lock_page(&file, page, 0);
+	/* Who brings in all that it has must not wait for that. */
+	CHECK_OK(madvise(page, PAGE, MADV_DONTFORK));
 	peer_say(other.sock, 0);
 	CHECK_WITHIN_MS(10000, is_in(other.pid, LOCKED));
 	for (i = 0; i < WAITERS; i++) {
