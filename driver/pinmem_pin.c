@@ -154,7 +154,7 @@ struct pinmem_pin *pinmem_pin_alloc(struct pinmem_file *file, bool extended)
 	pin->owners = 0;
 	pin->end = PINMEM_END_NONE;
 	pin->gone = false;
-	/* Who comes by it in the index can have it from here on: see lookup_from. */
+	/* Who came by it in the index may have it now: see pinmem_pin_lookup_from(). */
 	smp_wmb();
 	refcount_set(&pin->ref, 1);
 	return pin;
@@ -214,7 +214,7 @@ void pinmem_pin_put(struct pinmem_pin *pin)
 
 /*
  * As pinmem_pin_put(), through a file.  If that made the pin it keeps the memory of
- * one for its next: to get and to free it is a fifth of what a small pin costs.
+ * one for its next: to get and to free it is an eighth of what a small pin costs.
  */
 void pinmem_pin_put_through(struct pinmem_pin *pin, struct pinmem_file *file)
 {
