@@ -225,7 +225,7 @@ void pinmem_pin_put_through(struct pinmem_pin *pin, struct pinmem_file *file)
 		call_rcu(&pin->rcu, pin_free_rcu);
 }
 
-/* What the file kept for its next pin. */
+/* Gives up what the file kept for its next pin: there will be none. */
 void pinmem_pin_forget(struct pinmem_file *file)
 {
 	maker_remember(file, NULL);

@@ -282,6 +282,7 @@ struct pinmem_maker {
  *
  * References: the index, the interval tree of its pinmem_mm, a queued work, the
  * list of those that are stuck, and whoever looked it up hold one each.
+ * Without any, the memory is freed after a grace period, or is its file's spare.
  *
  * pin->end is set once, by who ends it; that one gives back pages and charges
  * (pinmem_life.c) and then sets pin->gone.  The handle goes when it is erased
