@@ -327,7 +327,8 @@ static bool is_one_folio(struct page *page)
 static long take_leaves(struct pinmem_gup *g, unsigned long addr,
 			unsigned int nr, const struct rules *rules)
 {
-	unsigned int good, one, i = 0;
+	unsigned int good, one;
+	unsigned long added = 0;
 	struct page *first;
 	int err;
 
@@ -341,20 +342,14 @@ static long take_leaves(struct pinmem_gup *g, unsigned long addr,
 		g->batch[one] = first;
 	}
 	err = check_pages(g, addr, one, PMD_SIZE, rules);
-	for (; !err && i < one; i++) {
-		err = pinmem_runs_add(&g->builder, page_to_pfn(g->batch[i]),
-				      PMD_SIZE / PAGE_SIZE, PINMEM_KIND_PMD);
-		if (err) {
-			fail_at(g, addr + i * PMD_SIZE, PINMEM_WHY_NO_MEMORY,
-				err);
-			break;
-		}
-	}
-	if (i < nr) {
+	if (!err && pinmem_runs_add_leaves(&g->builder, g->batch, one, &added))
+		err = fail_at(g, addr + added * PMD_SIZE, PINMEM_WHY_NO_MEMORY,
+			      -ENOMEM);
+	if (added < nr) {
 		g->last = PINMEM_KIND_PAGES;
-		drop(g, g->batch + i, nr - i);
+		drop(g, g->batch + added, nr - added);
 	}
-	return err ?: i * PMD_SIZE;
+	return err ?: added * PMD_SIZE;
 }
 
 /*
@@ -797,15 +792,21 @@ int pinmem_gup(struct pinmem_pin *pin, struct mm_struct *mm,
 {
 	const struct pinmem_ioc_range *range;
 	struct page *small[BATCH_SMALL] __uninitialized;
-	struct pinmem_gup g = {
-		.pin = pin, .mm = mm, .flags = pin->flags, .fail = fail,
-		.batch = small, .batch_nr = BATCH_SMALL,
-		.many = may_be_many(pin, mm, total),
-	};
+	struct pinmem_gup g __uninitialized;
 	bool locked = pin->flags & (PINMEM_PIN_REMOTE | PINMEM_PIN_SLOW);
 	u32 i, nr = pinmem_pin_ranges(pin, &range);
 	int err;
 
+	g.pin = pin;
+	g.mm = mm;
+	g.flags = pin->flags;
+	g.as_mapped = false;
+	g.many = may_be_many(pin, mm, total);
+	g.last = PINMEM_KIND_PAGES;
+	g.batch = small;
+	g.large = NULL;
+	g.batch_nr = BATCH_SMALL;
+	g.fail = fail;
 	err = start_runs(&g, pin);
 	for (i = 0; i < nr && !err; i++) {
 		unsigned long addr = pinmem_range_start(&range[i]);
@@ -939,15 +940,35 @@ static unsigned long put_run(struct back b, const struct pinmem_run *run,
 	}
 }
 
-/* Gives back runs of one pin each; returns how many, up to where it had to stop. */
-static __always_inline unsigned long put_ones(struct back b, const u64 *array,
-					      unsigned long nr)
+/*
+ * Gives back runs that are a page or some PMD leaves; returns how many, up to one that
+ * is neither or where it had to stop, after @skip pages.
+ */
+static __always_inline unsigned long
+put_whole(struct back b, const u64 *array, unsigned long nr, unsigned long *skip)
 {
-	unsigned long i;
+	unsigned long i, left, pfn;
 
-	for (i = 0; i < nr && pinmem_run_is_one(array[i]); i++)
+	for (i = 0; i < nr && pinmem_run_is_page(array[i]); i++)
 		if (!put_one(pfn_to_page(pinmem_run_pfn(array[i])), b))
+			return i;
+	for (; i < nr; i++) {
+		left = pinmem_run_leaves(array[i]);
+		if (!left)
 			break;
+		pfn = pinmem_run_pfn(array[i]);
+		for (;;) {
+			if (!put_one(pfn_to_page(pfn), b)) {
+				*skip = pfn - pinmem_run_pfn(array[i]);
+				return i;
+			}
+			if (!--left)
+				break;
+			if (!(left % PIECE_RUNS))
+				cond_resched();
+			pfn += PMD_SIZE / PAGE_SIZE;
+		}
+	}
 	return i;
 }
 
@@ -958,16 +979,19 @@ static __always_inline unsigned long put_ones(struct back b, const u64 *array,
 static unsigned long put_runs(struct back b, const u64 *array, unsigned long nr,
 			      unsigned long *pages)
 {
-	struct back written = { .dirty = true, .wait = b.wait };
+	struct back written = { .dirty = true, .wait = b.wait }, read = { };
 	unsigned long i = 0, stop, skip = *pages;
 	struct pinmem_run run;
 
 	*pages = 0;
 	for (;;) {
-		if (b.dirty && !b.get)
-			i += put_ones(written, array + i, nr - i);
-		else
-			i += put_ones(b, array + i, nr - i);
+		/* The same thing: what is known of most pins is not asked for each page. */
+		if (!skip && !b.get && b.dirty)
+			i += put_whole(written, array + i, nr - i, &skip);
+		else if (!skip && !b.get)
+			i += put_whole(read, array + i, nr - i, &skip);
+		else if (!skip)
+			i += put_whole(b, array + i, nr - i, &skip);
 		if (i == nr)
 			return nr;
 		run = pinmem_run_unpack(array[i]);
@@ -997,7 +1021,8 @@ static bool release(struct pinmem_pin *pin, bool dirty, bool wait)
 	bool more;
 
 	if (pin->runs.nr == 1 && !pin->runs.chunks &&
-	    pinmem_run_is_one(pin->runs.one))
+	    (pinmem_run_is_page(pin->runs.one) ||
+	     pinmem_run_leaves(pin->runs.one) == 1))
 		return put_one(pfn_to_page(pinmem_run_pfn(pin->runs.one)), b);
 	more = pinmem_runs_resume(&it, &pin->runs, place);
 	while (more) {

@@ -47,15 +47,16 @@ struct row {
 static const struct row rows[];
 
 /*
- * Copies in what the caller has to say, and clears the rest; what is behind all
- * that we know must be zero.  A command is a few words, which cost less to copy one
- * by one than copy_from_user() does.
+ * Copies in what the caller has to say; what is behind all that we know must be zero,
+ * and what will be answered is so.  A command is a few words, which cost less to copy
+ * one by one than copy_from_user() does, and less to clear all together than a part of
+ * them, for which memset() is called.
  */
 static int get_command(struct call *call, const struct row *row)
 {
 	const u64 __user *from = call->user;
 	u64 *to = (u64 *)&call->cmd;
-	u32 i, words = row->out / sizeof(u64);
+	unsigned long i, words = row->out / sizeof(u64);
 	int zeroes;
 
 	if (call->user_size > row->size) {
@@ -64,8 +65,8 @@ static int get_command(struct call *call, const struct row *row)
 		if (zeroes <= 0)
 			return zeroes ?: -E2BIG;
 	}
-	for (i = words; i < row->size / sizeof(u64); i++)
-		to[i] = 0;
+	if (row->out < row->size)
+		memset(&call->cmd, 0, sizeof(call->cmd));
 	if (!user_read_access_begin(from, row->out))
 		return -EFAULT;
 	for (i = 0; i < words; i++)
@@ -83,15 +84,21 @@ fault:
 /* Writes the out_ fields, as far as the caller knows them. */
 static int respond(struct call *call, const struct row *row)
 {
-	u32 end = min(call->user_size, row->size);
-	void __user *to = call->user + row->out;
+	const u64 *from = (void *)&call->cmd + row->out;
+	u64 __user *to = call->user + row->out;
+	u32 size, end = min(call->user_size, row->size);
+	unsigned long i, words;
 
 	if (end <= row->out)
 		return 0;
-	if (!user_write_access_begin(to, end - row->out))
+	size = end - row->out;
+	words = size / sizeof(u64);
+	if (!user_write_access_begin(to, size))
 		return -EFAULT;
-	unsafe_copy_to_user(to, (char *)&call->cmd + row->out, end - row->out,
-			    fault);
+	for (i = 0; i < words; i++)
+		unsafe_put_user(from[i], &to[i], fault);
+	unsafe_copy_to_user((char __user *)&to[i], (const char *)&from[i],
+			    size % sizeof(u64), fault);
 	user_write_access_end();
 	return 0;
 

@@ -210,18 +210,23 @@ static inline struct pinmem_run pinmem_run_unpack(u64 v)
 	};
 }
 
-/*
- * Whether it has one pin only, as most of scattered memory: it is a page, or all
- * of a PMD leaf.
- */
-static inline bool pinmem_run_is_one(u64 v)
+/* Whether a run is one page, as most of scattered memory. */
+static inline bool pinmem_run_is_page(u64 v)
 {
-	u64 pages = pinmem_kind_pages(PINMEM_KIND_PMD);
-	u64 leaf = (u64)PINMEM_KIND_PMD << RUN_PAGES_BITS | pages;
-
 	BUILD_BUG_ON(PINMEM_KIND_PAGES);
-	return likely(v >> RUN_PFN_BITS == 1) ||
-	       (v >> RUN_PFN_BITS == leaf && !(v & (pages - 1)));
+	return v >> RUN_PFN_BITS == 1;
+}
+
+/* Whether it is so many PMD leaves, each all of it; 0: it is not. */
+static inline unsigned long pinmem_run_leaves(u64 v)
+{
+	const u64 in_leaf = PMD_SIZE / PAGE_SIZE - 1;
+	const u64 all = (u64)PINMEM_KIND_PMD << (RUN_PFN_BITS + RUN_PAGES_BITS);
+
+	if ((v & (GENMASK_ULL(63, RUN_PFN_BITS + RUN_PAGES_BITS) |
+		  in_leaf << RUN_PFN_BITS | in_leaf)) != all)
+		return 0;
+	return (v - all) >> RUN_PFN_BITS >> (PMD_SHIFT - PAGE_SHIFT);
 }
 
 void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs);
@@ -229,6 +234,8 @@ int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 		    unsigned long pages, enum pinmem_kind kind);
 int pinmem_runs_add_pages(struct pinmem_runs_builder *b, struct page **pages,
 			  unsigned long nr, unsigned long *added);
+int pinmem_runs_add_leaves(struct pinmem_runs_builder *b, struct page **pages,
+			   unsigned long nr, unsigned long *added);
 void pinmem_runs_finish(struct pinmem_runs_builder *b);
 int pinmem_runs_start_open(struct pinmem_runs_builder *b,
 			   struct pinmem_runs *runs, unsigned long fill);

@@ -28,10 +28,16 @@ static u64 run_pack(const struct pinmem_run *run)
 	       (u64)run->kind << (RUN_PFN_BITS + RUN_PAGES_BITS);
 }
 
-/* Both are zero. */
+/* @runs are zero. */
 void pinmem_runs_start(struct pinmem_runs_builder *b, struct pinmem_runs *runs)
 {
 	b->runs = runs;
+	b->array = NULL;
+	b->room = 0;
+	b->fill = 0;
+	b->last = NULL;
+	b->open = false;
+	b->run = (struct pinmem_run){ };
 }
 
 /* Another page of runs, at the end of the chain. */
@@ -149,11 +155,12 @@ int pinmem_runs_add(struct pinmem_runs_builder *b, unsigned long pfn,
 
 /*
  * Adds pages to the current run, which is of such, and starts others as long as the
- * array has room for them and one more.  Returns where it got to.
+ * array has room for them and one more.  Each stands for @each.  Returns where it got
+ * to.
  */
-static unsigned long runs_extend(struct pinmem_runs_builder *b,
-				 struct page **pages, unsigned long i,
-				 unsigned long nr)
+static __always_inline unsigned long
+runs_extend(struct pinmem_runs_builder *b, struct page **pages, unsigned long i,
+	    unsigned long nr, unsigned long each)
 {
 	unsigned long room = b->array ? b->room - 1 : 0;
 	u64 *array = b->array;
@@ -163,15 +170,16 @@ static unsigned long runs_extend(struct pinmem_runs_builder *b,
 
 	for (; i < nr; i++) {
 		pfn = page_to_pfn(pages[i]);
-		if (pfn == run.pfn + run.pages && run.pages < RUN_PAGES_MAX) {
-			run.pages++;
+		if (pfn == run.pfn + run.pages &&
+		    run.pages <= RUN_PAGES_MAX - each) {
+			run.pages += each;
 			continue;
 		}
 		if (fill >= room)
 			break;
 		array[fill++] = run_pack(&run);
 		run.pfn = pfn;
-		run.pages = 1;
+		run.pages = each;
 	}
 	b->run = run;
 	b->runs->nr += fill - b->fill;
@@ -191,7 +199,26 @@ int pinmem_runs_add_pages(struct pinmem_runs_builder *b, struct page **pages,
 				      PINMEM_KIND_PAGES);
 		if (err)
 			break;
-		i = runs_extend(b, pages, i + 1, nr);
+		i = runs_extend(b, pages, i + 1, nr, 1);
+	}
+	*added = i;
+	return err;
+}
+
+/* The same of whole PMD leaves, of each the first page. */
+int pinmem_runs_add_leaves(struct pinmem_runs_builder *b, struct page **pages,
+			   unsigned long nr, unsigned long *added)
+{
+	const unsigned long each = PMD_SIZE / PAGE_SIZE;
+	unsigned long i = 0;
+	int err = 0;
+
+	while (i < nr) {
+		err = pinmem_runs_add(b, page_to_pfn(pages[i]), each,
+				      PINMEM_KIND_PMD);
+		if (err)
+			break;
+		i = runs_extend(b, pages, i + 1, nr, each);
 	}
 	*added = i;
 	return err;
