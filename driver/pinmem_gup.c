@@ -985,13 +985,11 @@ static unsigned long put_runs(struct back b, const u64 *array, unsigned long nr,
 
 	*pages = 0;
 	for (;;) {
-		/* The same thing: what is known of most pins is not asked for each page. */
+		/* What is known of most pins is not asked for each page. */
 		if (!skip && !b.get && b.dirty)
 			i += put_whole(written, array + i, nr - i, &skip);
 		else if (!skip && !b.get)
 			i += put_whole(read, array + i, nr - i, &skip);
-		else if (!skip)
-			i += put_whole(b, array + i, nr - i, &skip);
 		if (i == nr)
 			return nr;
 		run = pinmem_run_unpack(array[i]);

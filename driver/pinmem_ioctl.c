@@ -81,7 +81,7 @@ fault:
 	return -EFAULT;
 }
 
-/* Writes the out_ fields, as far as the caller knows them. */
+/* Writes the out_ fields that the caller knows: words, and half a one at their end. */
 static int respond(struct call *call, const struct row *row)
 {
 	const u64 *from = (void *)&call->cmd + row->out;
@@ -97,8 +97,8 @@ static int respond(struct call *call, const struct row *row)
 		return -EFAULT;
 	for (i = 0; i < words; i++)
 		unsafe_put_user(from[i], &to[i], fault);
-	unsafe_copy_to_user((char __user *)&to[i], (const char *)&from[i],
-			    size % sizeof(u64), fault);
+	if (size % sizeof(u64) >= sizeof(u32))
+		unsafe_put_user(*(u32 *)&from[i], (u32 __user *)&to[i], fault);
 	user_write_access_end();
 	return 0;
 
