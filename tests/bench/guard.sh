@@ -21,10 +21,10 @@ POOL=/proc/sys/vm/nr_hugepages
 ROWS='.results[] | select(.peer == "pinmem") |
 	"\(.memory)\t\(.mode)\t\(.access)\t\(.bytes)\t\(.pin_ns)\t\(.unpin_ns)"'
 
-# There is one CPU: jq must not start beside what is measured.
+# There is one CPU: gojq must not start beside what is measured.
 measure() {
 	local said
-	said=$(pinctl bench --json --passes "$PASSES" "$@") && jq -r "$ROWS" <<<"$said" >>"$ALL"
+	said=$(pinctl bench --json --passes "$PASSES" "$@") && gojq -r "$ROWS" <<<"$said" >>"$ALL"
 }
 
 # Pages that follow each other in memory cost less than others, and how many do is

@@ -22,7 +22,7 @@ HUGE=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 pinctl_bench() {
 	local said
 	said=$(pinctl bench --json --passes "$PASSES" "$@") &&
-		jq -ce '.results[]' <<<"$said" >>"$RESULTS"
+		gojq -ce '.results[]' <<<"$said" >>"$RESULTS"
 }
 
 # gup_lines: "get put" of each pass, in microseconds

@@ -213,7 +213,7 @@ another_s_data_is_refused() {
 	failed_with 'what a pin holds is told through its own file only'
 	unpin_all
 }
-handle_of_status() { pinctl status --json | jq -r '.pins[0].handle'; }
+handle_of_status() { pinctl status --json | gojq -r '.pins[0].handle'; }
 
 refusals_are_explained() {
 	victim_start

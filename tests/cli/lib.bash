@@ -78,8 +78,8 @@ failed_with() {
 }
 
 # json FILTER: it is true of the one document on stdout
-json() { jq -e -s "length == 1 and (.[0] | $1)" <<<"$OUT" >/dev/null || fail "json: $1"; }
-json_get() { jq -r "$1" <<<"$OUT"; }
+json() { gojq -e -s "length == 1 and (.[0] | $1)" <<<"$OUT" >/dev/null || fail "json: $1"; }
+json_get() { gojq -r "$1" <<<"$OUT"; }
 
 # The error document: all keys, of the right types.
 json_error() {
@@ -115,7 +115,7 @@ wait_until() {
 }
 
 comm_is() { [ "$(cat "/proc/$1/comm")" = "$2" ]; }
-# What is waited for is asked for often, and jq takes longer than pinctl.
+# What is waited for is asked for often.
 no_pins() { [[ $(pinctl status --json) == *'"pins":[]'* ]]; }
 is_gone() { ! [ -e "/proc/$1" ]; }
 

@@ -105,7 +105,7 @@ json_is_complete() {
 	json '.total.mappings == (.mappings | length)'
 	json '.total.ours > 2097152 and .total.ours == .total.states.maybe + .total.states.pinned'
 	json '.mappings | all(.[]; .start | test("^0x[0-9a-f]+$"))'
-	run pinctl query "$(pinctl status --json | jq -r '.pins[0].handle')" --json
+	run pinctl query "$(pinctl status --json | gojq -r '.pins[0].handle')" --json
 	done_well
 	json '.handle | test("^0x")'
 	json '.total.ours == .total.bytes'

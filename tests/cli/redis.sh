@@ -33,7 +33,7 @@ heap_anon_write() {
 	err_has 'note: heap: no such mapping in redis-server (its allocator does not use brk'
 	out_like "^handle [0-9]+: [0-9.]+ MiB in [0-9]+ ranges, kept until process $VICTIM ends or pinctl unpin [0-9]+\$"
 	h=$(handle)
-	bytes=$(pinctl status "$h" --json | jq '.pins[0].bytes')
+	bytes=$(pinctl status "$h" --json | gojq '.pins[0].bytes')
 	vm_pin_is $((bytes / 1024))
 	[ "$bytes" -gt $((16 << 20)) ] || fail "16 MiB of values are more than $bytes"
 	is "$(redis-cli -p "$PORT" get key:7 | wc -c)" 1001 || fail "redis does not answer"

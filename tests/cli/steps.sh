@@ -66,7 +66,7 @@ a_signal_at_any_time_loses_no_handle() {
 		kill -INT $! 2>/dev/null
 		wait $!
 		said=$(sed -n 's/^handle \([0-9]*\): .*/\1/p' "$TMP/out")
-		kept=$(pinctl status --json | jq -r '.pins[].handle')
+		kept=$(pinctl status --json | gojq -r '.pins[].handle')
 		[ "${said:-0}" -eq $((${kept:-0})) ] || fail "after $delay s: said $said, kept $kept"
 		[ -z "$said" ] || must pinctl unpin "$said" >/dev/null
 		vm_pin_is 0
@@ -144,8 +144,8 @@ a_dry_run_passes_over_what_a_pin_would() {
 	must no_pins
 	run pinctl pin --pid "$VICTIM" anon --json
 	done_well
-	json ".pin.bytes == $(jq .dry_run.bytes <<<"$tried")"
-	json ".passed_over == $(jq .passed_over <<<"$tried")"
+	json ".pin.bytes == $(gojq .dry_run.bytes <<<"$tried")"
+	json ".passed_over == $(gojq .passed_over <<<"$tried")"
 	unpin_all
 }
 

@@ -16,7 +16,7 @@ pin_as() {
 	H=$(handle)
 }
 
-nr_pins() { pinctl status --json | jq '.pins | length'; }
+nr_pins() { pinctl status --json | gojq '.pins | length'; }
 pins_are() { [ "$(nr_pins)" -eq "$1" ] || fail "$1 pins, not $(nr_pins)"; }
 
 by_handle() {
