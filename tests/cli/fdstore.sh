@@ -89,7 +89,7 @@ no_store() {
 	start_keeper FileDescriptorStoreMax=0
 	must systemctl restart "$UNIT"
 	must last_said 'pinned [0-9]+'
-	[ "$(grep -c '^pinned' "$SAID")" -eq 2 ] || fail "$(cat "$SAID")"
+	[ "$(grep -c '^pinned' "$SAID")" -eq 2 ] || fail "$(<"$SAID")"
 	vm_pin_is 2048
 	stop_keeper
 	wait_until is_unpinned

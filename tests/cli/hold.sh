@@ -17,7 +17,7 @@ hold_start() {
 	"${WRAP[@]}" pinctl pin --pid "$VICTIM" "$(range_of anon)" --hold "$@" >"$TMP/held" 2>"$TMP/said" &
 	HOLDER=$!
 	wait_until test -s "$TMP/held"
-	OUT=$(cat "$TMP/held")
+	OUT=$(<"$TMP/held")
 	wait_until is_pinned
 }
 # Signals that a shell's background job ignores would stay ignored.
@@ -26,7 +26,7 @@ WRAP=(env --default-signal=INT --default-signal=HUP --default-signal=TERM)
 hold_ends_with() {
 	wait "$HOLDER"
 	STATUS=$?
-	ERR=$(cat "$TMP/said")
+	ERR=$(<"$TMP/said")
 	status_is "$1"
 }
 

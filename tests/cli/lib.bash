@@ -48,7 +48,7 @@ must() { "$@" || fail "$*"; }
 run() {
 	OUT=$("$@" 2>"$TMP/stderr")
 	STATUS=$?
-	ERR=$(cat "$TMP/stderr")
+	ERR=$(<"$TMP/stderr")
 }
 
 pinctl_as() {

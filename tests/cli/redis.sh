@@ -14,7 +14,7 @@ AT_RANDOM=/proc/sys/kernel/randomize_va_space
 # calls their bss the heap.
 redis_start() {
 	local usual
-	usual=$(cat "$AT_RANDOM")
+	usual=$(<"$AT_RANDOM")
 	echo 2 >"$AT_RANDOM"
 	redis-server --port "$PORT" --save '' --appendonly no --dir "$TMP" >"$TMP/redis.log" 2>&1 &
 	VICTIM=$!

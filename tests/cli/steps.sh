@@ -210,7 +210,7 @@ hold_tells_that_it_was_revoked() {
 	wait_until test -s "$TMP/out"
 	tell unmap anon
 	wait "$holder"
-	STATUS=$? OUT=$(cat "$TMP/out") ERR=$(cat "$TMP/err")
+	STATUS=$? OUT=$(<"$TMP/out") ERR=$(<"$TMP/err")
 	status_is 1
 	err_has "handle $(handle) ended (revoked): an address shows another page now"
 	must no_pins

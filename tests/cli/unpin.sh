@@ -162,7 +162,7 @@ lost_output_is_a_failure() {
 	victim_start
 	pin_as root anon
 	pinctl unpin "$H" >/dev/full 2>"$TMP/said"
-	STATUS=$? ERR=$(cat "$TMP/said")
+	STATUS=$? ERR=$(<"$TMP/said")
 	status_is 1
 	err_has 'cannot write the output: No space left on device'
 	vm_pin_is 0

@@ -19,9 +19,13 @@ USELESS_UNITS=(
 	tmp.mount
 )
 
-# Files that nothing in the VM reads. The debug kernel takes longer to unpack a page
-# than to use it.
+# Files that nothing in the VM needs: the debug kernel takes longer to unpack a page
+# than to use it, and systemd runs all generators for each daemon-reload.
 USELESS_FILES=(
+	usr/lib/systemd/system-generators/systemd-{cryptsetup,fstab,gpt-auto}-generator
+	usr/lib/systemd/system-generators/systemd-{hibernate-resume,integritysetup}-generator
+	usr/lib/systemd/system-generators/systemd-{rc-local,run,system-update}-generator
+	usr/lib/systemd/system-generators/systemd-{sysv,veritysetup}-generator
 	usr/lib/udev/hwdb.bin usr/lib/udev/hwdb.d usr/lib/x86_64-linux-gnu/gconv
 	usr/lib32/gconv usr/lib/x86_64-linux-gnu/perl usr/share/doc usr/share/info
 	usr/share/locale usr/share/man usr/share/perl usr/share/zoneinfo var/cache/apt
