@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: 2026 The pinmem authors
 #
-# What of driver, library and tool was run: by the suites on the debug kernel and on
-# 6.12, and by "make check" in the debug kernel's build tree. tests/COVERAGE.md tells
-# how.
+# What of driver, library and tool was run: by the suites on the debug kernel, and by
+# "make check" in its build tree. tests/COVERAGE.md tells how.
 set -u
 # shellcheck source=tests/vm/common.sh
 . "$(dirname "$0")/../vm/common.sh"
@@ -34,7 +33,7 @@ usage() {
 count() {
 	local dir
 	local -a dirs=("$TREE")
-	for dir in "$LOGS"/{vm,zones,leaks}-{debug,6.12}{,-*}/gcov; do
+	for dir in "$LOGS"/{vm,rest,zones,leaks}-debug{,-*}/gcov; do
 		[ ! -d "$dir" ] || dirs+=("$dir")
 	done
 	[ "${#dirs[@]}" -gt 1 ] || die "the debug kernel's VM has not run"

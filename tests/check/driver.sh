@@ -79,6 +79,8 @@ house_rules_gate() {
 		found_outside 'LINUX_VERSION_CODE|KERNEL_VERSION' driver/pinmem_compat.h
 	try_silent "no WARN and no BUG" found_outside '(VM_)?(WARN|BUG)(_[A-Z_]+)?\('
 	try_silent "no lock is held while pages are pinned or unpinned" locks_over_gup
+	try_silent "every suite runs on the debug kernel" diff \
+		<(list tests/vm/suite | sort) <(list tests/vm/suite-{debug,rest} | sort)
 }
 
 # Of the kernel's scripts not those that need an OCaml compiler, nor stream_open,

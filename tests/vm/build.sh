@@ -61,11 +61,7 @@ build_for_vm() {
 	local tree with
 	local -a kernels=("$1") options
 	tree=$(tree_of "$1")
-	case $tree in
-	gcc) kernels=("${STOCK_KERNELS[@]}") ;;
-	# What it has for users is counted on a faster kernel, too.
-	debug) kernels+=(6.12) ;;
-	esac
+	[ "$tree" != gcc ] || kernels=("${STOCK_KERNELS[@]}")
 	if autotools_newer; then run_autoreconf || return 1; fi
 	mapfile -t options < <(tree_options "$tree")
 	with=$(with_kernels "${kernels[@]}")

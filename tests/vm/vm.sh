@@ -21,29 +21,24 @@ systemd.getty_auto=0 systemd.wants=pinmem-tests.service"
 # The layouts of memory: "vm" is the VM of nearly all tests, "zones" has little
 # memory and a module of it that is plugged in and makes ZONE_MOVABLE (movablecore=
 # leaves what the kernel took at boot there, which never goes offline). Both have
-# some as a pmem device. "leaks" has as little as will do, since kmemleak looks at
-# all of it; the others go without kmemleak. "loops" is as "vm", for a longer time,
-# and where it can be had with what looks at each page that is given out.
+# some as a pmem device. "rest" is as "vm", for what there is no time for in that one
+# on the debug kernel. "leaks" has as little as will do, since kmemleak looks at
+# all of it; the others go without kmemleak. "loops" is as "vm", for a longer time.
+# These two have, where it can be had, what looks at each page that is given out.
 # In "count" a nanosecond is an instruction, the same ones each time.
 LOOPS_TIMEOUT=7200
-
-# suite_of KERNEL: those of "debug" and of "rt" are what there is time for, and
-# WHOLE_SUITE=yes runs all on them
-suite_of() {
-	case $1-${WHOLE_SUITE-} in
-	kcsan-*) echo suite-kcsan ;;
-	debug- | rt-*-) echo "suite-${1%%-*}" ;;
-	*) echo suite ;;
-	esac
-}
 
 # use_layout LAYOUT KERNEL: its memory, time, and suite, from here on
 # shellcheck disable=SC2034  # run_qemu and make_image use them
 use_layout() {
 	VM_PLUGGED_MEMORY='' VM_COUNTS=''
 	case $1 in
-	vm)
-		VM_SUITE=$(suite_of "$2") VM_NODE_MEMORY=3072M
+	vm | rest)
+		VM_SUITE=suite VM_NODE_MEMORY=3072M
+		case $1-$2 in
+		vm-debug | vm-kcsan) VM_SUITE=suite-$2 ;;
+		rest-*) VM_SUITE=suite-rest ;;
+		esac
 		# Where the kernel lies at random there may be no room for a page of 1 GiB.
 		LAYOUT_CMDLINE="nokaslr hugepagesz=1G hugepages=1 memmap=128M!256M kmemleak=off"
 		;;
@@ -58,7 +53,7 @@ use_layout() {
 		;;
 	leaks)
 		VM_SUITE=suite-leaks VM_NODE_MEMORY=512M
-		LAYOUT_CMDLINE=rdinit=/usr/libexec/pinmem-tests/init-leaks
+		LAYOUT_CMDLINE="rdinit=/usr/libexec/pinmem-tests/init-leaks page_poison=1 page_owner=on"
 		;;
 	count)
 		# The kernel takes the end of the last page of 1 GiB for itself.
@@ -74,8 +69,7 @@ fetch_all() {
 	local kernel
 	local -a kernels=("$1")
 	case $1 in
-	debug) kernels+=(6.12) ;;
-	kcsan | bench) ;;
+	debug | kcsan | bench) ;;
 	*) kernels=("${STOCK_KERNELS[@]}") ;;
 	esac
 	for kernel in "${kernels[@]}"; do
