@@ -24,7 +24,10 @@ machine_options() {
 		-vga none -nic none -rtc base=utc
 	case $1 in
 	kvm) printf '%s\n' -accel kvm -cpu host ;;
-	tcg) printf '%s\n' -accel tcg,thread=multi -cpu "$EMULATED_CPU" ;;
+	tcg)
+		printf '%s\n' -accel tcg,thread=multi -cpu "$EMULATED_CPU" \
+			-chardev socket,id=debugger,path=debugger,server=on,wait=off -gdb chardev:debugger
+		;;
 	count) printf '%s\n' -accel tcg,thread=single -cpu max -icount shift=0,sleep=off ;;
 	esac
 }
@@ -81,11 +84,13 @@ choose_accelerator() {
 # run_qemu NAME IMAGE CONSOLE CMDLINE: the one place where a VM is started.
 # CONSOLE is QEMU's word for what serial 0 is connected to. Its exit status is
 # QEMU's, or 124 after VM_TIMEOUT.
-run_qemu() {
+run_qemu() (
 	local name=$1 image=$2 console=$3 cmdline=$4
 	local -a options memory
 	mapfile -t options < <(machine_options "${VM_COUNTS:-$ACCELERATOR}")
 	mapfile -t memory < <(machine_memory)
+	# The path of a socket has no room for that of a tree.
+	cd "$BUILD/vm/$name" || return
 	tied timeout --foreground -k 5 "$VM_TIMEOUT" setpriv --pdeathsig KILL qemu-system-x86_64 \
 		"${options[@]}" "${memory[@]}" ${VM_PLUGIN:+-plugin "$VM_PLUGIN"} \
 		-kernel "$image" -initrd "$BUILD/vm/$name/initrd" \
@@ -93,4 +98,4 @@ run_qemu() {
 		-drive "file=$BUILD/vm/$name/scratch.img,format=raw,if=virtio,cache=unsafe" \
 		-drive "file=$BUILD/vm/$name/logs.img,format=raw,if=virtio,cache=unsafe" \
 		-serial "$console" -serial "file:$LOGS/$name.tap"
-}
+)

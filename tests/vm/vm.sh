@@ -108,6 +108,20 @@ died_of_emulator() {
 		grep -q 'int3: 0000 \[#1\]' "$LOGS/$1.console"
 }
 
+# What keeps an emulated VM going, while it runs.
+start_keeper() {
+	KEEPER=''
+	[ "$ACCELERATOR" = tcg ] && [ -z "$VM_COUNTS" ] || return
+	: >"$LOGS/$1.console"
+	(cd "$BUILD/vm/$1" && tied "$TOP/tests/vm/keep-going" debugger "$LOGS/$1".{console,tap}) \
+		>"$LOGS/$1.keeper" 2>&1 &
+	KEEPER=$!
+}
+
+stop_keeper() {
+	[ -z "$KEEPER" ] || { kill "$KEEPER" && wait "$KEEPER"; } 2>/dev/null
+}
+
 # The disk of logs holds a tar archive, if the guest came to write it.
 unpack_logs() {
 	local name=$1
@@ -130,9 +144,11 @@ vm_tests() {
 	}
 	choose_accelerator "$(kernel_image "$kernel")"
 	for tries in 1 2 3; do
+		start_keeper "$name"
 		run_qemu "$name" "$(kernel_image "$kernel")" "file:$LOGS/$name.console" \
 			"$TESTS_CMDLINE $(options_of "$kernel" | paste -sd " ") $LAYOUT_CMDLINE ${only:+pinmem.run=${only// /,}} ${VM_CMDLINE-}" </dev/null >"$LOGS/$name.qemu" 2>&1
 		status=$?
+		stop_keeper
 		if [ "$tries" -eq 3 ] || ! died_of_emulator "$name"; then break; fi
 		note "VM $name: the emulator ran an old int3 while the kernel booted ($LOGS/$name.console-$tries): once more"
 		mv "$LOGS/$name.console" "$LOGS/$name.console-$tries"
