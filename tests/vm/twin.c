@@ -3,8 +3,8 @@
 /*
  * "twin MIB": a process with that much touched and mlock()ed anonymous memory
  * in 4 KiB pages, to compare a pinned one with. Prints "ready" when it is there.
- * Upon SIGUSR1 it gives back every other page, which leaves holes in physical
- * memory, and prints "holes".
+ * Upon SIGUSR1 it gives back half of it, which leaves holes in physical memory, and
+ * prints "holes".
  */
 #include <err.h>
 #include <signal.h>
@@ -14,6 +14,12 @@
 #include <sys/mman.h>
 
 #define PAGE	4096UL
+
+/*
+ * Compaction that has found no free page for a while looks at each 32nd only, so a
+ * hole has as many. None is all of a block of 2 MiB, which is no place to move to.
+ */
+#define HOLE	(32 * PAGE)
 
 static void say(const char *what)
 {
@@ -28,8 +34,8 @@ static void make_holes(char *memory, size_t size)
 
 	if (munlock(memory, size))
 		err(1, "munlock");
-	for (at = 0; at < size; at += 2 * PAGE)
-		if (madvise(memory + at, PAGE, MADV_DONTNEED))
+	for (at = 0; at < size; at += 2 * HOLE)
+		if (madvise(memory + at, HOLE, MADV_DONTNEED))
 			err(1, "madvise");
 }
 
