@@ -56,6 +56,28 @@ static __always_inline bool pinmem_gup_moves_hugetlb(void)
 	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0);
 }
 
+/*
+ * Whether all that FOLL_LONGTERM asks of a mapping that is anonymous or of hugetlb
+ * and pinned for writing is folio_is_longterm_pinnable() of each page, which a
+ * module can ask only where there is no CMA.  Read in the sources of 6.1 to 6.12.
+ */
+static __always_inline bool pinmem_knows_place(void)
+{
+	return LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0) &&
+	       !IS_ENABLED(CONFIG_CMA);
+}
+
+static inline bool pinmem_longterm_pinnable(struct page *page)
+{
+#ifdef CONFIG_CMA
+	return false;
+#else
+	/* What lies in no zone that is special may stay: nearly all, told at once. */
+	return page_zonenum(page) < ZONE_MOVABLE ||
+	       folio_is_longterm_pinnable(page_folio(page));
+#endif
+}
+
 /* Since 6.6 shmem_mapping() is exported, and shmem_aops is not. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 static inline bool pinmem_mapping_is_shmem(struct address_space *mapping)

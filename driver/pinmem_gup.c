@@ -51,6 +51,7 @@ struct rules {
 	bool own_page;		/* must be anonymous: it can be written */
 	bool cow;		/* a private mapping, pinned for reading */
 	bool dax;		/* of a file on a DAX filesystem */
+	bool place_only;	/* all that FOLL_LONGTERM asks is where pages lie */
 	unsigned long end;	/* to here */
 };
 
@@ -181,6 +182,9 @@ static void rules_of(struct pinmem_gup *g, struct vm_area_struct *vma,
 	if (writes(g) || rules->own_page)
 		rules->foll |= FOLL_WRITE;
 	rules->dax = vma_is_fsdax(vma);
+	rules->place_only = pinmem_knows_place() && longterm(g) &&
+			    rules->foll & FOLL_WRITE &&
+			    (vma_is_anonymous(vma) || is_vm_hugetlb_page(vma));
 	rules->end = vma->vm_end;
 }
 
@@ -519,8 +523,8 @@ static long pin_fast(struct pinmem_gup *g, unsigned long addr, long nr,
 }
 
 /* Pins up to @nr pages under mmap_lock, by the call that the flags name. */
-static long pin_under_lock(struct pinmem_gup *g, unsigned long addr, long nr,
-			   unsigned int foll, struct page **pages)
+static long call_under_lock(struct pinmem_gup *g, unsigned long addr, long nr,
+			    unsigned int foll, struct page **pages)
 {
 	if (gets(g) && g->flags & PINMEM_PIN_REMOTE)
 		return get_user_pages_remote(g->mm, addr, nr, foll, pages,
@@ -534,12 +538,37 @@ static long pin_under_lock(struct pinmem_gup *g, unsigned long addr, long nr,
 }
 
 /*
+ * As call_under_lock(), by the @rules and with @more flags.  Where a longterm pin
+ * differs from a short one only in where its pages may lie, GUP would go over the
+ * pages once more for that; it has to only when one of them must be moved.
+ */
+static long pin_under_lock(struct pinmem_gup *g, unsigned long addr, long nr,
+			   const struct rules *rules, unsigned int more,
+			   struct page **pages)
+{
+	unsigned int foll = rules->foll | more;
+	long n, i;
+
+	if (rules->place_only) {
+		n = call_under_lock(g, addr, nr, foll & ~FOLL_LONGTERM, pages);
+		for (i = 0; i < n; i++)
+			if (!pinmem_longterm_pinnable(pages[i]))
+				break;
+		if (i >= n)
+			return n;
+		drop(g, pages, n);
+	}
+	return call_under_lock(g, addr, nr, foll, pages);
+}
+
+/*
  * Pins a page each of @nr leaves, as far as it goes, and returns of how many.  A
  * call is for two, the last page of one and the first of the next: most of what it
  * costs is not for its pages.
  */
 static unsigned int pin_leaves(struct pinmem_gup *g, unsigned long addr,
-			       unsigned int nr, unsigned int foll, bool locked)
+			       unsigned int nr, const struct rules *rules,
+			       bool locked)
 {
 	struct page **pages;
 	unsigned long at;
@@ -550,8 +579,9 @@ static unsigned int pin_leaves(struct pinmem_gup *g, unsigned long addr,
 		want = min(nr - i, 2U);
 		at = addr + (i + 1) * PMD_SIZE - PAGE_SIZE;
 		pages = &g->batch[i];
-		n = locked ? pin_under_lock(g, at, want, foll, pages) :
-			     pin_fast(g, at, want, foll, pages);
+		n = locked ? pin_under_lock(g, at, want, rules, FOLL_NOFAULT,
+					    pages) :
+			     pin_fast(g, at, want, rules->foll, pages);
 		if (n != want)
 			return i + max(n, 0L);
 	}
@@ -575,7 +605,7 @@ static long fast_leaves(struct pinmem_gup *g, unsigned long addr,
 	unsigned int nr = leaves_ahead(g, addr, end);
 
 	if (nr)
-		nr = pin_leaves(g, addr, nr, rules->foll, false);
+		nr = pin_leaves(g, addr, nr, rules, false);
 	if (!nr)
 		return 0;
 	if (is_unwanted(g, addr, nr, rules))
@@ -661,7 +691,7 @@ static long locked_leaves(struct pinmem_gup *g, unsigned long addr,
 	unsigned int nr = leaves_ahead(g, addr, end);
 
 	if (nr)
-		nr = pin_leaves(g, addr, nr, rules->foll | FOLL_NOFAULT, true);
+		nr = pin_leaves(g, addr, nr, rules, true);
 	return nr ? take_leaves(g, addr, nr, rules) : 0;
 }
 
@@ -681,7 +711,7 @@ static long locked_piece(struct pinmem_gup *g, unsigned long addr,
 	if (ready < 0)
 		return ready;
 	n = first ? 1 : min(most, (long)(ready - addr) >> PAGE_SHIFT);
-	n = pin_under_lock(g, addr, n, rules->foll | (last ? 0 : FOLL_NOFAULT),
+	n = pin_under_lock(g, addr, n, rules, last ? 0 : FOLL_NOFAULT,
 			   g->batch);
 	if (n == -EFAULT && !last)
 		return -EAGAIN;
