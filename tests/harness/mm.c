@@ -633,20 +633,25 @@ long mm_smaps_kb(const void *addr, const char *field)
 	return value;
 }
 
-static int move_page(const void *addr, const int *node)
+static void move_pages(void **pages, size_t nr, const int *nodes, int *status)
 {
-	void *page = (void *)((uintptr_t)addr & ~(PAGE - 1));
-	int status = -1;
-
-	if (syscall(SYS_move_pages, 0, 1UL, &page, node, &status,
+	if (syscall(SYS_move_pages, 0, nr, pages, nodes, status,
 		    MPOL_MF_MOVE) < 0)
 		FAIL("move_pages: errno %d", errno);
-	return status;
+}
+
+static void *page_of(const void *addr)
+{
+	return (void *)((uintptr_t)addr & ~(PAGE - 1));
 }
 
 int mm_node(const void *addr)
 {
-	return move_page(addr, NULL);
+	void *page = page_of(addr);
+	int status = -1;
+
+	move_pages(&page, 1, NULL, &status);
+	return status;
 }
 
 static void need_two_nodes(void)
@@ -657,20 +662,52 @@ static void need_two_nodes(void)
 
 bool mm_move_away(const void *addr)
 {
-	int from = mm_node(addr), to = !from;
+	return mm_move_all(addr, PAGE) == 1;
+}
 
-	need_two_nodes();
-	CHECK_GE(from, 0);
-	move_page(addr, &to);
-	return mm_node(addr) == to;
+/* Those of a node in one call: each call waits for all processors. */
+static void move_from(int node, void **pages, size_t nr, const int *from)
+{
+	void **some = calloc(nr, sizeof(*some));
+	int *to = calloc(nr, sizeof(*to));
+	int *status = calloc(nr, sizeof(*status));
+	size_t i, n = 0;
+
+	CHECK(some && to && status);
+	for (i = 0; i < nr; i++) {
+		if (from[i] == node) {
+			some[n] = pages[i];
+			to[n++] = !node;
+		}
+	}
+	move_pages(some, n, to, status);
+	free(some);
+	free(to);
+	free(status);
 }
 
 size_t mm_move_all(const void *addr, size_t len)
 {
-	size_t i, moved = 0;
+	size_t i, nr = len / PAGE, moved = 0;
+	void **pages = calloc(nr, sizeof(*pages));
+	int *from = calloc(nr, sizeof(*from));
+	int *now = calloc(nr, sizeof(*now));
 
-	for (i = 0; i < len; i += PAGE)
-		moved += mm_move_away((const char *)addr + i);
+	CHECK(pages && from && now);
+	for (i = 0; i < nr; i++)
+		pages[i] = (char *)page_of(addr) + i * PAGE;
+	move_pages(pages, nr, NULL, from);
+	need_two_nodes();
+	for (i = 0; i < nr; i++)
+		CHECK_GE(from[i], 0);
+	move_from(0, pages, nr, from);
+	move_from(1, pages, nr, from);
+	move_pages(pages, nr, NULL, now);
+	for (i = 0; i < nr; i++)
+		moved += now[i] == !from[i];
+	free(pages);
+	free(from);
+	free(now);
 	return moved;
 }
 
