@@ -214,24 +214,25 @@ static bool is_alarming(const char *message)
 
 /* Reports of many lines that have begun. */
 struct reports {
-	bool oom;
+	bool shortage;
 	bool race;
 	bool interrupted;	/* what follows is what an interrupt came upon */
 };
 
 /*
- * A cgroup that ran out of memory is a user's doing, which the kernel reports
- * with one call trace.
+ * A cgroup that ran out of memory is a user's doing, and that there is none for the
+ * cache of pins a test's, which the kernel reports with one call trace.
  */
-static bool is_oom_report(const char *message, struct reports *reports)
+static bool is_shortage(const char *message, struct reports *reports)
 {
-	if (strstr(message, " invoked oom-killer: ")) {
-		reports->oom = true;
+	if (strstr(message, " invoked oom-killer: ") ||
+	    strstr(message, "(pinmem_pin) failed with error -")) {
+		reports->shortage = true;
 		return false;
 	}
-	if (!reports->oom || strcmp(message, "Call Trace:") != 0)
+	if (!reports->shortage || strcmp(message, "Call Trace:") != 0)
 		return false;
-	reports->oom = false;
+	reports->shortage = false;
 	return true;
 }
 
@@ -263,7 +264,7 @@ static bool is_foreign_race(const char *message, struct reports *reports)
 
 static bool is_bad(const char *message, struct reports *reports)
 {
-	if (is_oom_report(message, reports) || is_foreign_race(message, reports))
+	if (is_shortage(message, reports) || is_foreign_race(message, reports))
 		return false;
 	return is_alarming(message) ||
 	       (reports->race && !reports->interrupted &&
