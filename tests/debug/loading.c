@@ -55,6 +55,8 @@ TEST_TIMEOUT(a_start_that_fails_leaves_nothing, 600)
 	close(dev);
 	prepare_faults();
 	keep_faults_to("do_one_initcall");
+	/* No cache of pins: kmem_cache_create() says so. */
+	test_provokes("(pinmem_pin) failed with error -");
 	unload();
 	for (nth = 1; nth <= MOST_FAULTS; nth++) {
 		set_fault(nth);

@@ -199,6 +199,7 @@ void level_take(struct level *level)
 	level->pins = pins_now();
 	level->refs = refs_now();
 	level->kmsg = kmsg_end();
+	level->provoked = NULL;
 }
 
 static bool is_alarming(const char *message)
@@ -214,19 +215,20 @@ static bool is_alarming(const char *message)
 
 /* Reports of many lines that have begun. */
 struct reports {
+	const char *provoked;	/* what a trace that is a test's doing begins with */
 	bool shortage;
 	bool race;
 	bool interrupted;	/* what follows is what an interrupt came upon */
 };
 
 /*
- * A cgroup that ran out of memory is a user's doing, and that there is none for the
- * cache of pins a test's, which the kernel reports with one call trace.
+ * A cgroup that ran out of memory is a user's doing, and some shortages are the
+ * test's, which the kernel reports with one call trace.
  */
 static bool is_shortage(const char *message, struct reports *reports)
 {
 	if (strstr(message, " invoked oom-killer: ") ||
-	    strstr(message, "(pinmem_pin) failed with error -")) {
+	    (reports->provoked && strstr(message, reports->provoked))) {
 		reports->shortage = true;
 		return false;
 	}
@@ -279,7 +281,7 @@ static bool check_kmsg(const struct level *level, struct text *text)
 {
 	unsigned long long number;
 	char record[8192], *message;
-	struct reports reports = { 0 };
+	struct reports reports = { .provoked = level->provoked };
 	unsigned int facility, more = 0;
 	bool good = true;
 	int fd = kmsg_from(level->kmsg);

@@ -17,6 +17,8 @@ struct level {
 	long long pins;			/* acquired - released */
 	long long refs;			/* of the module; -1: not loaded */
 	unsigned long long kmsg;	/* first record of the log not seen yet */
+	/* Stands in the line before a call trace that is wanted; NULL: none is. */
+	const char *provoked;
 };
 
 /* Is there anything to check, and are we allowed to? */
