@@ -3,6 +3,7 @@
 
 /* The module's start, when it cannot have what it needs. */
 
+#include "balance.h"
 #include "faults.h"
 #include "ioc.h"
 
@@ -56,7 +57,7 @@ TEST_TIMEOUT(a_start_that_fails_leaves_nothing, 600)
 	prepare_faults();
 	keep_faults_to("do_one_initcall");
 	/* No cache of pins: kmem_cache_create() says so. */
-	test_provokes("(pinmem_pin) failed with error -");
+	level_provokes("(pinmem_pin) failed with error -");
 	unload();
 	for (nth = 1; nth <= MOST_FAULTS; nth++) {
 		set_fault(nth);

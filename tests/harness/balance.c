@@ -15,6 +15,7 @@
 #define SETTLE_MS	5000
 #define TOLD_AFTER	40	/* lines of the kernel log */
 #define POLL_MS		20
+#define PROVOKES	"pinmem-tests provoke: "	/* ours, in the log */
 
 /* Kernel messages that no test may cause. */
 static const char *const alarming[] = {
@@ -199,7 +200,6 @@ void level_take(struct level *level)
 	level->pins = pins_now();
 	level->refs = refs_now();
 	level->kmsg = kmsg_end();
-	level->provoked = NULL;
 }
 
 static bool is_alarming(const char *message)
@@ -213,22 +213,43 @@ static bool is_alarming(const char *message)
 	return false;
 }
 
-/* Reports of many lines that have begun. */
+/* What a test may cause after all, and reports of many lines that have begun. */
 struct reports {
-	const char *provoked;	/* what a trace that is a test's doing begins with */
+	char provoked[64];
 	bool shortage;
 	bool race;
 	bool interrupted;	/* what follows is what an interrupt came upon */
 };
 
+static bool begins(const char *message, const char *with)
+{
+	return strncmp(message, with, strlen(with)) == 0;
+}
+
+void level_provokes(const char *text)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || dprintf(fd, PROVOKES "%s\n", text) < 0)
+		fprintf(stderr, "# /dev/kmsg: %s\n", strerror(errno));
+	close(fd);
+}
+
+static void hear_provoked(const char *message, struct reports *reports)
+{
+	if (begins(message, PROVOKES))
+		snprintf(reports->provoked, sizeof(reports->provoked), "%s",
+			 message + strlen(PROVOKES));
+}
+
 /*
- * A cgroup that ran out of memory is a user's doing, and some shortages are the
+ * A cgroup that ran out of memory is a user's doing, and some shortages are a
  * test's, which the kernel reports with one call trace.
  */
 static bool is_shortage(const char *message, struct reports *reports)
 {
 	if (strstr(message, " invoked oom-killer: ") ||
-	    (reports->provoked && strstr(message, reports->provoked))) {
+	    (*reports->provoked && strstr(message, reports->provoked))) {
 		reports->shortage = true;
 		return false;
 	}
@@ -236,11 +257,6 @@ static bool is_shortage(const char *message, struct reports *reports)
 		return false;
 	reports->shortage = false;
 	return true;
-}
-
-static bool begins(const char *message, const char *with)
-{
-	return strncmp(message, with, strlen(with)) == 0;
 }
 
 /*
@@ -274,14 +290,14 @@ static bool is_bad(const char *message, struct reports *reports)
 }
 
 /*
- * User space can write to the log as well: only the kernel's own words count.  What
- * follows a bad one tells where it was.
+ * User space can write to the log as well: only the kernel's own words count, but for
+ * those of level_provokes().  What follows a bad one tells where it was.
  */
 static bool check_kmsg(const struct level *level, struct text *text)
 {
 	unsigned long long number;
 	char record[8192], *message;
-	struct reports reports = { .provoked = level->provoked };
+	struct reports reports = { 0 };
 	unsigned int facility, more = 0;
 	bool good = true;
 	int fd = kmsg_from(level->kmsg);
@@ -292,8 +308,12 @@ static bool check_kmsg(const struct level *level, struct text *text)
 		if (!split_record(record, &facility, &number, &message))
 			continue;
 		kmsg_next = number + 1;
-		if (number < level->kmsg || facility != 0)
+		if (number < level->kmsg)
 			continue;
+		if (facility != 0) {
+			hear_provoked(message, &reports);
+			continue;
+		}
 		if (is_bad(message, &reports)) {
 			more = TOLD_AFTER;
 			good = false;

@@ -17,8 +17,6 @@ struct level {
 	long long pins;			/* acquired - released */
 	long long refs;			/* of the module; -1: not loaded */
 	unsigned long long kmsg;	/* first record of the log not seen yet */
-	/* Stands in the line before a call trace that is wanted; NULL: none is. */
-	const char *provoked;
 };
 
 /* Is there anything to check, and are we allowed to? */
@@ -31,6 +29,13 @@ bool level_check(const struct level *level, char *text, size_t size);
 /* As above, but what takes longer than this has not come back. */
 bool level_check_within(const struct level *level, unsigned int ms, char *text,
 			size_t size);
+
+/*
+ * From here on the kernel prints a call trace after each line with this text, because
+ * the test makes it.  Said in the log itself, so that it holds for each level that
+ * has been taken, and for none that is taken from now on.
+ */
+void level_provokes(const char *text);
 
 /* nr_foll_pin_acquired and nr_foll_pin_released, exact. */
 void level_pin_counters(long long *acquired, long long *released);

@@ -35,7 +35,6 @@ struct shared {
 	atomic_bool failed;
 	atomic_bool skipped;
 	char why[256];
-	char provoked[64];
 };
 
 static struct test *first_test, **last_test = &first_test;
@@ -135,11 +134,6 @@ void test_skip(const char *format, ...)
 		atomic_store(&shared->skipped, true);
 	}
 	_exit(EXIT_SKIPPED);
-}
-
-void test_provokes(const char *text)
-{
-	snprintf(shared->provoked, sizeof(shared->provoked), "%s", text);
 }
 
 void test_skip_if_skipped(void)
@@ -272,7 +266,6 @@ static bool run_levelled(const struct test *test)
 		return run_forked(test);
 	level_take(&level);
 	good = run_forked(test);
-	level.provoked = *shared->provoked ? shared->provoked : NULL;
 	if (level_check(&level, text, sizeof(text)))
 		return good;
 	while ((line = strsep(&rest, "\n")) != NULL) {

@@ -92,9 +92,6 @@ void test_fail(const char *file, int line, const char *format, ...)
 void test_skip(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
-/* The test makes the kernel print a call trace after each line with this text. */
-void test_provokes(const char *text);
-
 /* Ends this process of a test that another one has ended as skipped. */
 void test_skip_if_skipped(void);
 
