@@ -229,8 +229,10 @@ static bool begins(const char *message, const char *with)
 void level_provokes(const char *text)
 {
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	char line[128];
+	int len = snprintf(line, sizeof(line), PROVOKES "%s\n", text);
 
-	if (fd < 0 || dprintf(fd, PROVOKES "%s\n", text) < 0)
+	if (fd < 0 || write(fd, line, (size_t)len) != len)
 		fprintf(stderr, "# /dev/kmsg: %s\n", strerror(errno));
 	close(fd);
 }
