@@ -115,7 +115,7 @@ static inline void keep_faults_to(const char *function)
  * kmemleak makes an object for each allocation.  Without memory for one it takes one
  * of those that it has from the start: nobody else comes to know of it.
  */
-static inline void reject_faults_of_kmemleak(void)
+static inline void spare_kmemleak(void)
 {
 	unsigned long start, end;
 
@@ -123,7 +123,7 @@ static inline void reject_faults_of_kmemleak(void)
 	fault_range("reject", start, end);
 }
 
-/* Faults everywhere else; nothing is said of them. */
+/* Faults everywhere; nothing is said of them. */
 static inline void prepare_faults(void)
 {
 	size_t i;
@@ -133,7 +133,7 @@ static inline void prepare_faults(void)
 	for (i = 0; i < sizeof(fault_kinds) / sizeof(fault_kinds[0]); i++)
 		fault_file(fault_kinds[i], "verbose", "0");
 	fault_range("require", 0, ULONG_MAX);
-	reject_faults_of_kmemleak();
+	fault_range("reject", 0, 0);
 	fault_file("failslab", "ignore-gfp-wait", "N");
 	fault_file("fail_page_alloc", "ignore-gfp-wait", "N");
 	fault_file("fail_page_alloc", "min-order", "0");

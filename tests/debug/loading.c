@@ -49,13 +49,14 @@ TEST(limits_that_are_given_stay_as_they_are)
 }
 
 /* Of loading only the start is the driver's. */
-TEST_TIMEOUT(a_start_that_fails_leaves_nothing, 600)
+TEST_TIMEOUT(a_start_that_fails_leaves_nothing, 300)
 {
 	int dev = ioc_device(), nth, ret, error, failed = 0;
 
 	close(dev);
 	prepare_faults();
 	keep_faults_to("do_one_initcall");
+	spare_kmemleak();
 	/* No cache of pins: kmem_cache_create() says so. */
 	level_provokes("(pinmem_pin) failed with error -");
 	unload();
