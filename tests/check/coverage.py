@@ -20,6 +20,7 @@ import sys
 import tempfile
 
 PARTS = ("driver", "lib", "cli")
+HEAD = re.compile(r"(?:\w[\w *]*[ *])?(\w+)\(")
 LOCK = re.compile(r"(local_irq|spin|rcu_read|lockdep_assert)_\w+\([^()]*\);")
 
 
@@ -62,6 +63,14 @@ def is_code(text):
     return text.strip("{}; \t\n") != "" and not LOCK.fullmatch(text.strip())
 
 
+def function_at(source, number):
+    """The function whose head is the next one above the line."""
+    for text in reversed(source[:number]):
+        if head := HEAD.match(text):
+            return head.group(1)
+    return "-"
+
+
 def add(lines, heads, top, counted):
     """Adds an object's counts."""
     for file in counted["files"]:
@@ -94,6 +103,9 @@ def main():
                 sources[path] = source.readlines()
         if (path, number) in heads or not is_code(sources[path][number - 1]):
             ways = []
+        # gcov has no name for what is inline everywhere.
+        if function == "-":
+            function = function_at(sources[path], number)
         never = [str(way) for way, taken in enumerate(ways) if not taken]
         print(path, number, function, count, len(ways), ",".join(never) or "-",
               sep="\t")
