@@ -1096,20 +1096,20 @@ static int by_frame(const void *a, const void *b)
 
 static void find_frames(void)
 {
+	static uint64_t entries[LOOSE / 4096];
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	size_t i;
 
 	CHECK_OK(fd);
-	for (i = 0; i < LOOSE / PAGE; i++) {
-		uint64_t entry;
-
-		frames[i].addr = loose + i * PAGE;
-		CHECK_EQ(pread(fd, &entry, sizeof(entry),
-			       (off_t)((uintptr_t)frames[i].addr / PAGE *
-				       sizeof(entry))), sizeof(entry));
-		frames[i].pfn = entry & ((1ULL << 55) - 1);
-	}
+	/* In one call: one for each page is slow on the debug kernel. */
+	CHECK_EQ(pread(fd, entries, sizeof(entries),
+		       (off_t)((uintptr_t)loose / PAGE * sizeof(entries[0]))),
+		 sizeof(entries));
 	close(fd);
+	for (i = 0; i < LOOSE / PAGE; i++) {
+		frames[i].addr = loose + i * PAGE;
+		frames[i].pfn = entries[i] & ((1ULL << 55) - 1);
+	}
 	qsort(frames, LOOSE / PAGE, sizeof(frames[0]), by_frame);
 	nr_low = 0;
 	while (nr_low < LOOSE / PAGE && frames[nr_low].pfn < DMA32_END)
