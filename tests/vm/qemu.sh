@@ -32,6 +32,13 @@ machine_options() {
 	esac
 }
 
+# The kernel goes by a TSC that is constant. An emulated CPU does not say that it is,
+# but all of them have the same one; else each look at the time were one at the HPET,
+# which takes QEMU's lock: an eighth of the time of the tests. At the end of its boot it
+# then changes the code that reads the clock (died_of_emulator), and the other CPU should
+# not unpack the root file system meanwhile, which looks at the clock all the time.
+clock_options() { [ "$1" = kvm ] || echo tsc=reliable initramfs_async=0; }
+
 two_nodes() {
 	local size=$1 plugged=$2
 	printf '%s\n' -smp 2,sockets=2 -m "$((2 * ${size%M}))M${plugged:+,slots=1,maxmem=16G}" \
@@ -85,16 +92,16 @@ choose_accelerator() {
 # CONSOLE is QEMU's word for what serial 0 is connected to. Its exit status is
 # QEMU's, or 124 after VM_TIMEOUT.
 run_qemu() (
-	local name=$1 image=$2 console=$3 cmdline=$4
+	local name=$1 image=$2 console=$3 cmdline=$4 accelerator=${VM_COUNTS:-$ACCELERATOR}
 	local -a options memory
-	mapfile -t options < <(machine_options "${VM_COUNTS:-$ACCELERATOR}")
+	mapfile -t options < <(machine_options "$accelerator")
 	mapfile -t memory < <(machine_memory)
 	# The path of a socket has no room for that of a tree.
 	cd "$BUILD/vm/$name" || return
 	tied timeout --foreground -k 5 "$VM_TIMEOUT" setpriv --pdeathsig KILL qemu-system-x86_64 \
 		"${options[@]}" "${memory[@]}" ${VM_PLUGIN:+-plugin "$VM_PLUGIN"} \
 		-kernel "$image" -initrd "$BUILD/vm/$name/initrd" \
-		-append "console=ttyS0 $cmdline" \
+		-append "console=ttyS0 $(clock_options "$accelerator") $cmdline" \
 		-drive "file=$BUILD/vm/$name/scratch.img,format=raw,if=virtio,cache=unsafe" \
 		-drive "file=$BUILD/vm/$name/logs.img,format=raw,if=virtio,cache=unsafe" \
 		-serial "$console" -serial "file:$LOGS/$name.tap"
