@@ -107,7 +107,7 @@ explain_end() {
 # emulates may, once in some hundred boots, still run when the kernel is through with
 # it. None of ours has an int3, so that an oops for one tells nothing of us; a test
 # that had failed by then does. While it boots the kernel may not even come to say so,
-# and nothing of ours has run by then.
+# and nothing of ours has run by then. QEMU itself ends well, as for any reset.
 died_of_emulator() {
 	[ "$ACCELERATOR" = tcg ] && ! grep -q '^not ok' "$LOGS/$1.tap" &&
 		{ grep -q 'int3: 0000 \[#1\]' "$LOGS/$1.console" || died_in_boot "$1"; }
@@ -160,8 +160,8 @@ vm_tests() {
 			"$TESTS_CMDLINE $(options_of "$kernel" | paste -sd " ") $LAYOUT_CMDLINE ${only:+pinmem.run=${only// /,}} ${VM_CMDLINE-}" </dev/null >"$LOGS/$name.qemu" 2>&1
 		status=$?
 		stop_keeper
-		if [ "$tries" -eq 3 ] || [ "$status" -eq 124 ] || ! died_of_emulator "$name"; then break; fi
-		note "VM $name: the emulator ran an old int3 ($LOGS/$name.console-$tries): once more"
+		if [ "$tries" -eq 3 ] || [ "$status" -ne 0 ] || ! died_of_emulator "$name"; then break; fi
+		note "VM $name: it died of an old int3 in the emulator ($LOGS/$name.console-$tries): once more"
 		mv "$LOGS/$name.console" "$LOGS/$name.console-$tries"
 		: >"$LOGS/$name.tap"
 	done
